@@ -1,0 +1,3 @@
+//! Benchmarks: classes.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Benchmarks: pseudonyms.
+
+fn main() {}

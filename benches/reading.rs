@@ -1,0 +1,3 @@
+//! Benchmarks: reading.
+
+fn main() {}

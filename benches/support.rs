@@ -1,0 +1,3 @@
+//! Benchmarks: support.
+
+fn main() {}

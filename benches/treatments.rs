@@ -1,0 +1,3 @@
+//! Benchmarks: treatments.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Benchmarks: unicity.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! The k-anonymity family: hierarchies, equivalence classes, models, search, quality.

@@ -1,0 +1,207 @@
+//! The one error type of the crate.
+//!
+//! Messages name the place (a file, a column, a policy key), how many rows are concerned and what to do about it.
+//! They never carry a data value or a key: an error text ends up in logs that nobody protects.
+
+use std::path::{Path, PathBuf};
+
+/// What every fallible function of this crate returns.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong, grouped by who can mend it.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The operating system refused to read or write.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file or folder concerned.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// An input is damaged or is not what its name says.
+    #[error("{file}{}{}: {problem}; {remedy}", at_record(*record), in_column(column.as_deref()))]
+    Data {
+        /// The file (and the member inside an archive).
+        file: String,
+        /// Number of the record inside the file, from 1.
+        record: Option<u64>,
+        /// The column concerned.
+        column: Option<String>,
+        /// What is wrong, without the value.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The policy says something that cannot be right.
+    #[error("policy: {key}: {problem}; {remedy}")]
+    Policy {
+        /// Dotted path of the key, for example `columns.birth_year.hierarchy`.
+        key: String,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// The policy asks for something that this version cannot do. It is refused rather than ignored.
+    #[error("policy: {key}: {feature} is not available in this version; remove it from the policy")]
+    Unsupported {
+        /// Dotted path of the key.
+        key: String,
+        /// What was asked for.
+        feature: String,
+    },
+    /// A column is missing, has another type than its use needs, or holds what its treatment cannot take.
+    #[error("column {column}{}: {problem}; {remedy}", over_rows(*rows))]
+    Column {
+        /// Name of the column.
+        column: String,
+        /// How many rows are concerned, where that is known.
+        rows: Option<u64>,
+        /// What is wrong, without a value.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// A parameter lies outside its domain.
+    #[error("{name}: {problem}")]
+    Parameter {
+        /// Name of the parameter.
+        name: &'static str,
+        /// What its domain is.
+        problem: String,
+    },
+    /// A key file is missing, damaged or readable by others.
+    #[error("key: {problem}; {remedy}")]
+    Key {
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
+    /// No transformation inside the policy's limits satisfies the models.
+    #[error("no transformation satisfies the models of product {product}: {nearest}")]
+    NoSolution {
+        /// Name of the product.
+        product: String,
+        /// The nearest miss and the change that would pass.
+        nearest: String,
+    },
+    /// The gate refused to publish.
+    #[error("refused: {}", reasons.join("; "))]
+    Refused {
+        /// Why, one sentence each.
+        reasons: Vec<String>,
+    },
+    /// The Arrow or Parquet library failed on data that this crate itself had made or checked.
+    #[error("{context}: {kind}")]
+    Arrow {
+        /// What was being done.
+        context: String,
+        /// The kind of failure; the library's own message may quote values and is left out.
+        kind: String,
+    },
+}
+
+fn at_record(record: Option<u64>) -> String {
+    record.map(|number| format!(", record {number}")).unwrap_or_default()
+}
+
+fn in_column(column: Option<&str>) -> String {
+    column.map(|name| format!(", column {name}")).unwrap_or_default()
+}
+
+fn over_rows(rows: Option<u64>) -> String {
+    match rows {
+        Some(1) => " (1 row)".to_owned(),
+        Some(count) => format!(" ({count} rows)"),
+        None => String::new(),
+    }
+}
+
+impl Error {
+    /// An input or output error on `path`.
+    pub fn io(path: impl AsRef<Path>, source: std::io::Error) -> Self {
+        Self::Io { path: path.as_ref().to_owned(), source }
+    }
+
+    /// A damaged or unsuitable input.
+    pub fn data(file: impl Into<String>, record: Option<u64>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Data { file: file.into(), record, column: None, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A mistake in the policy.
+    pub fn policy(key: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Policy { key: key.into(), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A part of the contract that this version does not have.
+    pub fn unsupported(key: impl Into<String>, feature: impl Into<String>) -> Self {
+        Self::Unsupported { key: key.into(), feature: feature.into() }
+    }
+
+    /// A column that does not fit its use.
+    pub fn column(column: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Column { column: column.into(), rows: None, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A column in which `rows` rows do not fit its use.
+    pub fn rows(column: impl Into<String>, rows: u64, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Column { column: column.into(), rows: Some(rows), problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A failure of the Arrow or Parquet library. Its own text may quote data and is reduced to its kind.
+    pub fn arrow(context: impl Into<String>, error: &arrow::error::ArrowError) -> Self {
+        use arrow::error::ArrowError as A;
+        let kind = match error {
+            A::CastError(_) => "a value does not fit the target type",
+            A::MemoryError(_) => "out of memory",
+            A::ParseError(_) | A::CsvError(_) | A::JsonError(_) => "a value could not be parsed",
+            A::SchemaError(_) => "the schemas differ",
+            A::ComputeError(_) | A::ArithmeticOverflow(_) | A::DivideByZero => "a computation failed",
+            A::IoError(_, _) => "reading or writing failed",
+            A::IpcError(_) => "not a valid Arrow IPC stream",
+            A::ParquetError(_) => "not a valid Parquet file",
+            A::OffsetOverflowError(_) | A::DictionaryKeyOverflowError => "too many values for the index type",
+            _ => "the operation is not possible on this data",
+        };
+        Self::Arrow { context: context.into(), kind: kind.to_owned() }
+    }
+
+    /// Exit code of the example binaries for this error: 1 failed, 2 usage, policy or key, 3 refused.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Io { .. } | Self::Data { .. } | Self::Arrow { .. } => 1,
+            Self::Policy { .. } | Self::Unsupported { .. } | Self::Column { .. } | Self::Parameter { .. } | Self::Key { .. } => 2,
+            Self::NoSolution { .. } | Self::Refused { .. } => 3,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn messages_name_place_count_and_remedy() {
+        let error = Error::rows("birth_year", 3, "not in the hierarchy file", "add the missing leaves");
+        assert_eq!(error.to_string(), "column birth_year (3 rows): not in the hierarchy file; add the missing leaves");
+        let error = Error::data("a.zip!b.json", Some(7), "not a JSON object", "export the file again");
+        assert_eq!(error.to_string(), "a.zip!b.json, record 7: not a JSON object; export the file again");
+    }
+
+    #[test]
+    fn arrow_messages_never_carry_values() {
+        let error = Error::arrow("reading", &arrow::error::ArrowError::ParseError("secret-value".into()));
+        assert!(!error.to_string().contains("secret-value"));
+    }
+
+    #[test]
+    fn exit_codes_follow_the_contract() {
+        assert_eq!(Error::data("f", None, "p", "r").exit_code(), 1);
+        assert_eq!(Error::policy("k", "p", "r").exit_code(), 2);
+        assert_eq!(Error::Refused { reasons: vec![] }.exit_code(), 3);
+    }
+}

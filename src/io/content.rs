@@ -1,0 +1,55 @@
+//! Bytes that can be read again: a file, or a member of an archive.
+
+use crate::error::{Error, Result};
+use std::fmt::Debug;
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+/// Bytes under a name that can be read from their start as often as needed.
+pub trait Content: Debug + Send + Sync {
+    /// What they are called in messages and in the steward's report: a path, with `!member` inside an archive.
+    fn name(&self) -> &str;
+
+    /// A fresh reader from the first byte.
+    ///
+    /// # Errors
+    /// The file is gone or not readable.
+    fn open(&self) -> Result<Box<dyn Read + Send>>;
+
+    /// The path, if the bytes are a plain file (formats with random access need one).
+    fn path(&self) -> Option<&Path> {
+        None
+    }
+}
+
+/// A plain file.
+#[derive(Debug, Clone)]
+pub struct PlainFile {
+    path: PathBuf,
+    name: String,
+}
+
+impl PlainFile {
+    /// The file at `path`; it is not opened yet.
+    #[must_use]
+    pub fn new(path: impl Into<PathBuf>) -> Self {
+        let path = path.into();
+        let name = path.display().to_string();
+        Self { path, name }
+    }
+}
+
+impl Content for PlainFile {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn open(&self) -> Result<Box<dyn Read + Send>> {
+        Ok(Box::new(File::open(&self.path).map_err(|e| Error::io(&self.path, e))?))
+    }
+
+    fn path(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+}

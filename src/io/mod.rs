@@ -1,0 +1,11 @@
+//! Tables in files: sources that can be read again, sinks that leave nothing half-written.
+//!
+//! A [`Source`] is a table in one file (or one member of an archive) that gives a fresh stream of record batches as often as it is opened.
+//! [`read`] joins many sources into one stream, in order, worked on by several threads.
+
+mod content;
+mod source;
+pub mod table;
+
+pub use content::{Content, PlainFile};
+pub use source::{BatchStream, LeftOut, MemorySource, ReadOptions, Source};

@@ -1,0 +1,5 @@
+//! A table held as codes: every distinct value once, rows as small integers.
+
+mod interner;
+
+pub use interner::{ColumnInterner, NULL_CODE};

@@ -1,0 +1,1 @@
+//! Listening histories: export formats read into the canonical schemas, and a simulator of pools.

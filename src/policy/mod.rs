@@ -1,0 +1,78 @@
+//! What a steward declares: the policy file as plain data.
+//!
+//! Every type here mirrors a part of the TOML file and can be built in Rust as well. [`Policy::from_toml`] parses and validates;
+//! a policy that was built in Rust is validated by [`Policy::validate`]. Unknown keys are errors, and whatever this version cannot do is refused, never ignored.
+
+mod column;
+mod dp;
+mod gate;
+mod input;
+mod model;
+mod product;
+mod records;
+mod subject;
+
+pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimits, Role, TimeUnit, Treatment};
+pub use dp::{
+    Aggregate, Budget, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct,
+};
+pub use gate::{AttackName, Gate, GateOn};
+pub use input::{Format, Input};
+pub use model::{Distance, EntropyEstimator, Model};
+pub use product::{CohortsProduct, FragmentsProduct, Product, ProductKind, Support};
+pub use records::{AggregateFunction, ItemSupport, Metric, Order, Otherwise, Quality, RecordsProduct, Search, SuppressionLimit, Table};
+pub use subject::{PseudonymMethod, PseudonymSpec, Scope, Subject};
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// A whole policy file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Policy {
+    /// Version of the file format: 1.
+    pub version: u32,
+    /// Name of the release.
+    pub name: String,
+    /// What the data is for; goes into the report.
+    #[serde(default)]
+    pub purpose: String,
+    /// Who receives it; pseudonyms are scoped to it.
+    #[serde(default)]
+    pub recipient: String,
+    /// Products whose tokens may be joined. They are gated as one table.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub link_products: Vec<String>,
+    /// How the input is to be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input: Option<Input>,
+    /// Which column names the person. Absent: every row is a different person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<Subject>,
+    /// Columns of both tables.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub columns: BTreeMap<String, Column>,
+    /// Columns of the event table only.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub events: Columns,
+    /// Columns of the profile table only.
+    #[serde(default, skip_serializing_if = "Columns::is_empty")]
+    pub profiles: Columns,
+    /// What is released.
+    pub products: Vec<Product>,
+    /// The rule that refuses to publish.
+    #[serde(default)]
+    pub gate: Gate,
+}
+
+impl Policy {
+    /// The declaration of a column of `table`: the table's own if it has one, else the common one.
+    #[must_use]
+    pub fn column(&self, table: Table, name: &str) -> Option<&Column> {
+        let own = match table {
+            Table::Events => &self.events,
+            Table::Profiles => &self.profiles,
+        };
+        own.columns.get(name).or_else(|| self.columns.get(name))
+    }
+}

@@ -1,0 +1,163 @@
+//! Privacy models: predicates on a released table.
+
+use crate::units::K;
+use serde::{Deserialize, Serialize};
+
+/// A privacy model with its parameters.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+#[non_exhaustive]
+pub enum Model {
+    /// Every class holds at least k people.
+    KAnonymity {
+        /// People in a class.
+        k: K,
+    },
+    /// Every class has at least l different sensitive values.
+    DistinctLDiversity {
+        /// The sensitive column.
+        column: String,
+        /// Different values.
+        l: u64,
+    },
+    /// The entropy of the sensitive values of every class is at least log l.
+    EntropyLDiversity {
+        /// The sensitive column.
+        column: String,
+        /// A real number from 1.
+        l: f64,
+        /// How the entropy is estimated.
+        #[serde(default)]
+        estimator: EntropyEstimator,
+    },
+    /// The most frequent value is rarer than c times the rest from the l-th on.
+    RecursiveClDiversity {
+        /// The sensitive column.
+        column: String,
+        /// The factor.
+        c: f64,
+        /// The rank.
+        l: u64,
+    },
+    /// The sensitive values of every class are distributed as in the whole table, up to t.
+    TCloseness {
+        /// The sensitive column.
+        column: String,
+        /// The largest distance.
+        t: f64,
+        /// How distance is measured.
+        distance: Distance,
+    },
+    /// No sensitive value is more or less frequent in a class than in the table by the factor e^d.
+    DeltaDisclosure {
+        /// The sensitive column.
+        column: String,
+        /// The exponent.
+        d: f64,
+    },
+    /// No sensitive value gains more than beta relative frequency in a class.
+    BetaLikeness {
+        /// The sensitive column.
+        column: String,
+        /// The largest gain.
+        beta: f64,
+        /// Whether the bound also grows no faster than −ln q.
+        #[serde(default)]
+        enhanced: bool,
+    },
+    /// Every class matches at least k people of a population.
+    KMap {
+        /// People of the population.
+        k: K,
+        /// File with the population.
+        #[serde(default)]
+        population: Option<String>,
+    },
+    /// The share of the population that is in the data lies in [min, max] in every class.
+    DeltaPresence {
+        /// Smallest share.
+        min: f64,
+        /// Largest share.
+        max: f64,
+        /// File with the population.
+        population: String,
+    },
+    /// The mean risk of re-identification.
+    AverageRisk {
+        /// Largest value.
+        threshold: f64,
+    },
+    /// The share of people who are unique in the data.
+    SampleUniqueness {
+        /// Largest value.
+        threshold: f64,
+    },
+    /// The estimated share of people who are unique in the population.
+    PopulationUniqueness {
+        /// Largest value.
+        threshold: f64,
+        /// People in the population.
+        population_size: u64,
+        /// The estimator.
+        #[serde(default)]
+        model: Option<String>,
+    },
+}
+
+impl Model {
+    /// Name of the model in policies and reports.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::KAnonymity { .. } => "k-anonymity",
+            Self::DistinctLDiversity { .. } => "distinct-l-diversity",
+            Self::EntropyLDiversity { .. } => "entropy-l-diversity",
+            Self::RecursiveClDiversity { .. } => "recursive-cl-diversity",
+            Self::TCloseness { .. } => "t-closeness",
+            Self::DeltaDisclosure { .. } => "delta-disclosure",
+            Self::BetaLikeness { .. } => "beta-likeness",
+            Self::KMap { .. } => "k-map",
+            Self::DeltaPresence { .. } => "delta-presence",
+            Self::AverageRisk { .. } => "average-risk",
+            Self::SampleUniqueness { .. } => "sample-uniqueness",
+            Self::PopulationUniqueness { .. } => "population-uniqueness",
+        }
+    }
+
+    /// The sensitive column that the model speaks of, if it speaks of one.
+    #[must_use]
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::DistinctLDiversity { column, .. }
+            | Self::EntropyLDiversity { column, .. }
+            | Self::RecursiveClDiversity { column, .. }
+            | Self::TCloseness { column, .. }
+            | Self::DeltaDisclosure { column, .. }
+            | Self::BetaLikeness { column, .. } => Some(column),
+            _ => None,
+        }
+    }
+}
+
+/// Estimators of entropy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntropyEstimator {
+    /// The plug-in estimate.
+    #[default]
+    Shannon,
+    /// Grassberger's bias-corrected estimate.
+    Grassberger,
+}
+
+/// Distances between distributions of a sensitive column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Distance {
+    /// All values are equally far apart.
+    Equal,
+    /// Values are as far apart as their ranks.
+    Ordered,
+    /// Values are as far apart as in the hierarchy of the column.
+    Hierarchical,
+}

@@ -1,0 +1,164 @@
+//! Products of every kind.
+
+use super::dp::{CatalogueProduct, CoListeningProduct, HistogramProduct, SyntheticProduct};
+use super::records::RecordsProduct;
+use crate::units::{K, Share};
+use serde::{Deserialize, Serialize};
+
+/// One thing that is released.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Product {
+    /// The table itself.
+    Records(RecordsProduct),
+    /// Taste profiles of groups.
+    Cohorts(CohortsProduct),
+    /// Short unlinkable pieces of histories.
+    Fragments(FragmentsProduct),
+    /// Which items exist and how many listeners they have.
+    Catalogue(CatalogueProduct),
+    /// Counts, sums, means, quantiles.
+    Histogram(HistogramProduct),
+    /// Item × item matrix.
+    CoListening(CoListeningProduct),
+    /// Events of people who do not exist.
+    SyntheticHistories(SyntheticProduct),
+    /// Profiles of people who do not exist.
+    SyntheticProfiles(SyntheticProduct),
+}
+
+/// Kinds of products.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[expect(missing_docs, reason = "the names are those of the variants of Product")]
+pub enum ProductKind {
+    Records,
+    Cohorts,
+    Fragments,
+    Catalogue,
+    Histogram,
+    CoListening,
+    SyntheticHistories,
+    SyntheticProfiles,
+}
+
+impl ProductKind {
+    /// Name of the kind in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Records => "records",
+            Self::Cohorts => "cohorts",
+            Self::Fragments => "fragments",
+            Self::Catalogue => "catalogue",
+            Self::Histogram => "histogram",
+            Self::CoListening => "co-listening",
+            Self::SyntheticHistories => "synthetic-histories",
+            Self::SyntheticProfiles => "synthetic-profiles",
+        }
+    }
+
+    /// Whether products of this kind are differentially private; a policy holds one class only.
+    #[must_use]
+    pub fn is_differentially_private(self) -> bool {
+        !matches!(self, Self::Records | Self::Cohorts | Self::Fragments)
+    }
+}
+
+impl Product {
+    /// Its kind.
+    #[must_use]
+    pub fn kind(&self) -> ProductKind {
+        match self {
+            Self::Records(_) => ProductKind::Records,
+            Self::Cohorts(_) => ProductKind::Cohorts,
+            Self::Fragments(_) => ProductKind::Fragments,
+            Self::Catalogue(_) => ProductKind::Catalogue,
+            Self::Histogram(_) => ProductKind::Histogram,
+            Self::CoListening(_) => ProductKind::CoListening,
+            Self::SyntheticHistories(_) => ProductKind::SyntheticHistories,
+            Self::SyntheticProfiles(_) => ProductKind::SyntheticProfiles,
+        }
+    }
+
+    /// Its name, the stem of its file.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Records(p) => &p.name,
+            Self::Cohorts(p) => &p.name,
+            Self::Fragments(p) => &p.name,
+            Self::Catalogue(p) => &p.name,
+            Self::Histogram(p) => &p.name,
+            Self::CoListening(p) => &p.name,
+            Self::SyntheticHistories(p) | Self::SyntheticProfiles(p) => &p.name,
+        }
+    }
+}
+
+/// Taste profiles of groups of people.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CohortsProduct {
+    /// Stem of the file name.
+    pub name: String,
+    /// The item column, where several are items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// People in a cohort.
+    pub k: K,
+    /// People at least who share a released item of their cohort.
+    #[serde(default = "two")]
+    pub min_members: u64,
+    /// Largest share of a cohort that is shown for an item.
+    #[serde(default = "whole")]
+    pub max_share: Share,
+    /// Why a product over the gate's limit is published all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_risk: Option<String>,
+}
+
+/// Short unlinkable pieces of histories.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct FragmentsProduct {
+    /// Stem of the file name.
+    pub name: String,
+    /// The item column, where several are items.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub item: Option<String>,
+    /// Items in a fragment at most.
+    pub max_items: u64,
+    /// People who share every combination.
+    pub k: K,
+    /// Size of the combinations.
+    #[serde(default = "two")]
+    pub m: u64,
+    /// Where the combinations are counted.
+    #[serde(default)]
+    pub support: Support,
+    /// Why a product over the gate's limit is published all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accept_risk: Option<String>,
+}
+
+/// Where the people who share a combination are counted.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Support {
+    /// In the released fragments.
+    #[default]
+    Released,
+    /// In the pool.
+    Pool,
+}
+
+fn two() -> u64 {
+    2
+}
+
+fn whole() -> Share {
+    #[expect(clippy::unwrap_used, reason = "1 is a share")]
+    Share::new(1.0).unwrap()
+}

@@ -1,0 +1,1 @@
+//! Pseudonyms: keyed tokens that stand for values.

@@ -1,0 +1,1 @@
+//! Tests of `anonymity` from outside the crate.

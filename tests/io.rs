@@ -1,0 +1,1 @@
+//! Tests of `io` from outside the crate.

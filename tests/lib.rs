@@ -1,0 +1,15 @@
+//! Integration tests, one module per area, one binary.
+
+mod real_data;
+
+mod anonymity;
+mod examples;
+mod io;
+mod keys;
+mod listening;
+mod matrix;
+mod policy;
+mod pseudonym;
+mod release;
+mod risk;
+mod transform;

@@ -1,0 +1,1 @@
+//! Tests of `listening` from outside the crate.

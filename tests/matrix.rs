@@ -1,0 +1,1 @@
+//! Tests of `matrix` from outside the crate.

@@ -1,0 +1,1 @@
+//! Tests of `pseudonym` from outside the crate.

@@ -1,0 +1,1 @@
+//! Tests of `release` from outside the crate.

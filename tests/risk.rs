@@ -1,0 +1,1 @@
+//! Tests of `risk` from outside the crate.

@@ -1,0 +1,1 @@
+//! Tests of `transform` from outside the crate.
