@@ -63,9 +63,63 @@ fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize) -> Vec<u64> {
     });
     let mut people: Vec<&[(u32, u32, u64)]> = Vec::with_capacity(subjects);
     people.extend(visits.chunk_by(|one, other| one.0 == other.0));
-    let multiset = |person: &[(u32, u32, u64)]| person.iter().map(|&(_, class, rows)| (class, rows)).collect::<Vec<_>>();
-    people.sort_unstable_by(|one, other| {
-        one.iter().map(|&(_, class, rows)| (class, rows)).cmp(other.iter().map(|&(_, class, rows)| (class, rows)))
-    });
-    people.chunk_by(|one, other| one.len() == other.len() && multiset(one) == multiset(other)).map(|group| group.len() as u64).collect()
+    people.sort_unstable_by(|one, other| multiset(one).cmp(multiset(other)));
+    people.chunk_by(|one, other| multiset(one).eq(multiset(other))).map(|group| group.len() as u64).collect()
+}
+
+fn multiset(person: &[(u32, u32, u64)]) -> impl Iterator<Item = (u32, u64)> {
+    person.iter().map(|&(_, class, rows)| (class, rows))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anonymity::classes::{Grouper, TupleBuilder};
+    use crate::anonymity::hierarchy::Hierarchy;
+    use arrow::array::StringArray;
+
+    /// One column with the values 0..3; rows are (value, subject).
+    fn smallest(rows: &[(u32, u32)], level: usize, kept: impl Fn(usize) -> bool) -> Multisets {
+        let (values, subjects): (Vec<u32>, Vec<u32>) = rows.iter().copied().unzip();
+        let mut builder = TupleBuilder::new(1);
+        builder.extend(&[&values], Some(&subjects)).unwrap();
+        let tuples = builder.finish().unwrap();
+        let hierarchies = [Hierarchy::flat("v", &StringArray::from(vec!["a", "b", "c"]), false).unwrap()];
+        let classes = Grouper::new(&tuples, &hierarchies).unwrap().group(&[level]).unwrap();
+        multisets(&tuples, &classes, kept)
+    }
+
+    #[test]
+    fn classes_can_be_large_while_a_person_is_alone() {
+        // Classes a, b and c have two people each, but each person visits another pair.
+        let rows = [(0, 1), (1, 1), (1, 2), (2, 2), (0, 3), (2, 3)];
+        assert_eq!(smallest(&rows, 0, |_| true), Multisets { subjects: 3, distinct: 3, smallest: Some(1) });
+        assert_eq!(smallest(&rows, 1, |_| true), Multisets { subjects: 3, distinct: 1, smallest: Some(3) });
+    }
+
+    #[test]
+    fn how_often_a_class_is_visited_counts() {
+        let rows = [(0, 1), (0, 1), (0, 2), (0, 3), (0, 3)];
+        assert_eq!(smallest(&rows, 0, |_| true).smallest, Some(1));
+        // Merged tuples of one person add up: {a, b} and {a, a} both become {*, *}.
+        let rows = [(0, 1), (1, 1), (0, 2), (0, 2)];
+        assert_eq!(smallest(&rows, 1, |_| true), Multisets { subjects: 2, distinct: 1, smallest: Some(2) });
+    }
+
+    #[test]
+    fn what_is_suppressed_is_not_seen() {
+        // Without class b (the second in order of appearance) persons 1 and 2 look alike, and person 3 is gone.
+        let rows = [(0, 1), (1, 1), (0, 2), (1, 3), (1, 3)];
+        assert_eq!(smallest(&rows, 0, |_| true).smallest, Some(1));
+        assert_eq!(smallest(&rows, 0, |class| class != 1), Multisets { subjects: 2, distinct: 1, smallest: Some(2) });
+        assert_eq!(smallest(&rows, 0, |_| false), Multisets { subjects: 0, distinct: 0, smallest: None });
+    }
+
+    #[test]
+    fn with_one_row_each_the_class_is_the_multiset() {
+        assert_eq!(
+            smallest(&[(0, 1), (0, 2), (1, 3), (1, 4), (1, 5)], 0, |_| true),
+            Multisets { subjects: 5, distinct: 2, smallest: Some(2) }
+        );
+    }
 }

@@ -103,6 +103,9 @@ impl FileLevels {
                     "give every leaf the same number of levels and check the delimiter",
                 ));
             }
+            if record.iter().any(|field| field.contains(['\n', '\r'])) {
+                return Err(refuse("spans several lines".to_owned(), "check the quotes of this row"));
+            }
             let mut fields = record.iter().map(str::to_owned);
             let leaf = fields.next().unwrap_or_default();
             let labels: Vec<String> = fields.collect();
