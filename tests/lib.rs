@@ -4,6 +4,7 @@ mod real_data;
 
 mod anonymity;
 mod examples;
+mod floors;
 mod io;
 mod keys;
 mod listening;

@@ -88,8 +88,8 @@ impl View {
         }
     }
 
-    fn option<T: Clone>(self, path: &str, value: &Option<T>) -> Option<T> {
-        value.as_ref().filter(|_| self.shows(path)).cloned()
+    fn option<T: Clone>(self, path: &str, value: Option<&T>) -> Option<T> {
+        value.filter(|_| self.shows(path)).cloned()
     }
 
     fn list<T: Clone>(self, path: &str, values: &[T]) -> Vec<T> {
@@ -140,18 +140,18 @@ impl Report {
             reproducible: *reproducible,
             statements: Vec::new(),
             limits: Vec::new(),
-            inputs: view.option("inputs", inputs),
+            inputs: view.option("inputs", inputs.as_ref()),
             input_commitment: input_commitment.clone(),
-            excluded: view.option("excluded", excluded),
+            excluded: view.option("excluded", excluded.as_ref()),
             pseudonyms: pseudonyms.iter().map(|pseudonym| view.pseudonym(pseudonym)).collect(),
             products: products
                 .iter()
                 .map(|product| View { differentially_private: product.kind.is_differentially_private() }.product(product))
                 .collect(),
-            privacy_loss: view.option("privacy_loss", privacy_loss),
+            privacy_loss: view.option("privacy_loss", privacy_loss.as_ref()),
             gate: GateVerdict { max_risk: *max_risk, on: *on, confidence: *confidence, passed: *passed, reasons: reasons.clone() },
-            refusals: view.option("refusals", refusals),
-            seconds: view.option("seconds", seconds),
+            refusals: view.option("refusals", refusals.as_ref()),
+            seconds: view.option("seconds", seconds.as_ref()),
         }
         .with_statements()
     }
@@ -166,7 +166,7 @@ impl View {
             scope: *scope,
             reversible: *reversible,
             reproducible: *reproducible,
-            key_id: self.option("pseudonyms.key_id", key_id),
+            key_id: self.option("pseudonyms.key_id", key_id.as_ref()),
         }
     }
 
@@ -202,31 +202,34 @@ impl View {
             file: file.clone(),
             sha256: sha256.clone(),
             rows: *rows,
-            subjects: self.option("products.subjects", subjects),
+            subjects: self.option("products.subjects", subjects.as_ref()),
             columns: self.list("products.columns", columns),
             guarantees: guarantees.iter().filter_map(|guarantee| self.guarantee(guarantee)).collect(),
             estimates: self.list("products.estimates", estimates),
-            transformation: self.option("products.transformation", transformation),
-            quality: self.option("products.quality", quality),
-            search: self.option("products.search", search).map(|search| self.search(&search)),
+            transformation: self.option("products.transformation", transformation.as_ref()),
+            quality: self.option("products.quality", quality.as_ref()),
+            search: self.option("products.search", search.as_ref()).map(|search| self.search(&search)),
             privacy_loss: privacy_loss.clone(),
             bounds: bounds.clone(),
-            attacks: self.option("products.attacks", attacks).map(|attacks| attacks.iter().map(|attack| self.attack(attack)).collect()),
-            class_sizes: self
-                .option("products.class_sizes", class_sizes)
-                .map(|ClassSizes { before, after }| ClassSizes { before: self.option("products.class_sizes.before", &before), after }),
+            attacks: self
+                .option("products.attacks", attacks.as_ref())
+                .map(|attacks| attacks.iter().map(|attack| self.attack(attack)).collect()),
+            class_sizes: self.option("products.class_sizes", class_sizes.as_ref()).map(|ClassSizes { before, after }| ClassSizes {
+                before: self.option("products.class_sizes.before", before.as_ref()),
+                after,
+            }),
             unicity: self
                 .list("products.unicity", unicity)
                 .into_iter()
                 .map(|UnicityPoint { known, before, after, after_upper }| UnicityPoint {
                     known,
-                    before: self.option("products.unicity.before", &before),
+                    before: self.option("products.unicity.before", before.as_ref()),
                     after,
                     after_upper,
                 })
                 .collect(),
-            utility: self.option("products.utility", utility),
-            control_people: self.option("products.control_people", control_people),
+            utility: self.option("products.utility", utility.as_ref()),
+            control_people: self.option("products.control_people", control_people.as_ref()),
             notes: self.list("products.notes", notes),
             steward_notes: self.list("products.steward_notes", steward_notes),
         }
@@ -254,7 +257,12 @@ impl View {
 
     fn search(self, search: &SearchReport) -> SearchReport {
         let SearchReport { nodes, checked, optimal, seconds } = search;
-        SearchReport { nodes: *nodes, checked: *checked, optimal: *optimal, seconds: self.option("products.search.seconds", seconds) }
+        SearchReport {
+            nodes: *nodes,
+            checked: *checked,
+            optimal: *optimal,
+            seconds: self.option("products.search.seconds", seconds.as_ref()),
+        }
     }
 
     fn attack(self, attack: &Attack) -> Attack {
@@ -288,7 +296,7 @@ impl View {
             exact: *exact,
             baseline: *baseline,
             excess: *excess,
-            original_rate: self.option("products.attacks.original_rate", original_rate),
+            original_rate: self.option("products.attacks.original_rate", original_rate.as_ref()),
             deciles: deciles.clone(),
             gate_value: *gate_value,
         }

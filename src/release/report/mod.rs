@@ -11,6 +11,8 @@ mod types;
 mod wording;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod sample;
 
 pub use audience::Audience;

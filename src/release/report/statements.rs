@@ -148,7 +148,7 @@ pub(super) fn unit(unit: Unit) -> &'static str {
         Unit::Row => "rows",
         Unit::Item => "items",
         Unit::Value => "different values",
-        Unit::Ratio => "no unit",
+        Unit::Ratio => "not a count",
     }
 }
 

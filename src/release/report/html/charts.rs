@@ -176,7 +176,7 @@ pub(super) fn unicity(markup: &mut Markup, points: &[UnicityPoint], limit: f64) 
         let step = (WIDTH - LEFT - RIGHT) / real(points.len().max(1));
         let x = |index: usize| LEFT + step * (real(index) + 0.5);
         line(svg, "line limit", (LEFT, at(limit)), (WIDTH - RIGHT, at(limit)));
-        text(svg, "limit", "start", LEFT + 5.0, at(limit) - 5.0, &format!("gate: {}", percent(limit)));
+        text(svg, "limit", "end", WIDTH - RIGHT - 2.0, at(limit) - 5.0, &format!("gate: {}", percent(limit)));
         let path = |share: &dyn Fn(&UnicityPoint) -> Option<f64>| -> String {
             let placed = points.iter().enumerate().filter_map(|(index, point)| share(point).map(|share| (x(index), at(share))));
             placed.map(|(x, y)| format!("{},{}", coordinate(x), coordinate(y))).collect::<Vec<_>>().join(" ")

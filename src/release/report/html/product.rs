@@ -101,7 +101,7 @@ fn guarantees(section: &mut Markup, product: &ProductReport) {
                     parameters(guarantee),
                     achieved(guarantee),
                     unit(guarantee.unit).to_owned(),
-                    if guarantee.holds { "✓ holds" } else { "✗ fails" }.to_owned(),
+                    if guarantee.holds { "✓\u{a0}holds" } else { "✗\u{a0}fails" }.to_owned(),
                     verified(guarantee.verified).to_owned(),
                 ]
             })
