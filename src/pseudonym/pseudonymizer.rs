@@ -140,3 +140,100 @@ pub fn collision_probability(n: u64) -> f64 {
     let pairs = pairs as f64;
     pairs / 2_f64.powi(128)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{
+        AsArray, BinaryArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Int8Array, Int64Array, LargeStringArray,
+        StringViewArray, TimestampSecondArray, UInt32Array, new_empty_array,
+    };
+    use arrow::datatypes::{Int16Type, TimeUnit};
+
+    fn pseudonymizer(method: PseudonymMethod) -> Pseudonymizer {
+        Pseudonymizer::new(method, Key::from_bytes([7; 32])).unwrap()
+    }
+
+    fn texts(array: &dyn Array, method: PseudonymMethod) -> Vec<Option<String>> {
+        pseudonymizer(method).apply(array).unwrap().as_string::<i32>().iter().map(|token| token.map(str::to_owned)).collect()
+    }
+
+    #[test]
+    fn tokens_never_change_between_versions() {
+        // Computed by independent implementations of BLAKE3 and HMAC.
+        let arrays: [(ArrayRef, &str, &str); 10] = [
+            (Arc::new(StringArray::from(vec!["ann"])), "647b3a660bc49aa4d89777b1e2af148d", "b4b73dfff123fc51ae514d9a6cc9cb23"),
+            (Arc::new(StringArray::from(vec![""])), "1249389052bd5bd34f1e97b15a59f4df", "3d8b2fa2a2537fdcdda46e704966a105"),
+            (Arc::new(StringArray::from(vec!["Żółć"])), "5827f564eb923b49502643b042d82d48", "6818c67687ecbf6907920bd22161ad6d"),
+            (Arc::new(UInt32Array::from(vec![42])), "ee0029a8ad0e7f90ab25fa88a0062442", "8b8bb5a6e5d2c309ccbeba0a02413132"),
+            (Arc::new(Int8Array::from(vec![-1])), "434f50110c839902493f1c7454a6a6e4", "887d8b56e1308a1d23e625b057fdbae9"),
+            (Arc::new(BinaryArray::from(vec![&b"ann"[..]])), "816927e7da4619b0cc3ad5628645087c", "66528ef840dda4102d901b670bff12fc"),
+            (Arc::new(BooleanArray::from(vec![true])), "32a38cdfbc7a45171d63b6d3f15ba4ec", "eb7fc161f0e04ed96562a0ed69b473b1"),
+            (Arc::new(Float32Array::from(vec![0.5])), "625ec82ca33de45bfbffd20a5758b311", "17845e77d7e46b34d68ae8b266320054"),
+            (Arc::new(Date32Array::from(vec![19_000])), "614192b4671c866ec4119ad45e6469a6", "69d42d205efbad50a68701060bdf7663"),
+            (
+                Arc::new(TimestampSecondArray::from(vec![1_700_000_000])),
+                "7597f6147e4090a4f104770242b2cb71",
+                "1b73c36f318eb76f810c135969addfda",
+            ),
+        ];
+        for (array, blake3, hmac) in arrays {
+            assert_eq!(texts(&array, PseudonymMethod::Blake3), [Some(blake3.to_owned())], "{}", array.data_type());
+            assert_eq!(texts(&array, PseudonymMethod::HmacSha256), [Some(hmac.to_owned())], "{}", array.data_type());
+        }
+    }
+
+    #[test]
+    fn representations_slices_and_missing_values() {
+        let values = vec![Some("ann"), None, Some(""), Some("ann"), Some("bob")];
+        for method in [PseudonymMethod::Blake3, PseudonymMethod::HmacSha256] {
+            let plain = texts(&StringArray::from(values.clone()), method);
+            assert_eq!(plain[0], plain[3]);
+            assert!(plain[1].is_none() && plain[2].is_some() && plain[4] != plain[0]);
+            let dictionary: DictionaryArray<Int16Type> = values.clone().into_iter().collect();
+            let others: [ArrayRef; 3] =
+                [Arc::new(LargeStringArray::from(values.clone())), Arc::new(StringViewArray::from(values.clone())), Arc::new(dictionary)];
+            for other in others {
+                assert_eq!(texts(&other, method), plain);
+                assert_eq!(texts(&other.slice(1, 3), method), plain[1..4]);
+                assert_eq!(texts(&other.slice(2, 0), method), Vec::<Option<String>>::new());
+            }
+        }
+    }
+
+    #[test]
+    fn raw_tokens_are_the_same_bits() {
+        let array = Int64Array::from(vec![Some(i64::MIN), None, Some(0), Some(i64::MAX)]);
+        let raw = pseudonymizer(PseudonymMethod::Blake3).tokens(&array).unwrap();
+        for (row, text) in texts(&array, PseudonymMethod::Blake3).into_iter().enumerate() {
+            let bytes = raw.is_valid(row).then(|| raw.value(row).iter().map(|byte| format!("{byte:02x}")).collect::<String>());
+            assert_eq!(bytes, text);
+        }
+        assert_eq!(pseudonymizer(PseudonymMethod::Blake3).tokens(&array.slice(0, 0)).unwrap().len(), 0);
+    }
+
+    #[test]
+    fn types_are_refused_before_data_is_seen() {
+        let tokens = pseudonymizer(PseudonymMethod::Blake3);
+        let time = DataType::Time32(TimeUnit::Second);
+        assert!(tokens.output_type(&time).is_err());
+        assert!(tokens.apply(new_empty_array(&time).as_ref()).is_err());
+        assert_eq!(tokens.output_type(&DataType::LargeBinary).unwrap(), DataType::Utf8);
+    }
+
+    #[test]
+    fn debug_output_has_no_key() {
+        let text = format!("{:?} {:?}", pseudonymizer(PseudonymMethod::Blake3), pseudonymizer(PseudonymMethod::HmacSha256));
+        assert!(!text.contains("7, 7") && !text.contains("0707"), "{text}");
+    }
+
+    #[test]
+    fn collisions_follow_the_birthday_bound() {
+        assert_eq!(collision_probability(0).to_bits(), 0);
+        assert_eq!(collision_probability(1).to_bits(), 0);
+        let two = 2_f64.powi(-128);
+        assert!((collision_probability(2) / two - 1.0).abs() < 1e-15);
+        assert!((collision_probability(u64::MAX) - 0.5).abs() < 1e-12);
+        assert!((collision_probability(1_000_000_000) / 1.469_367_938_527_859e-21 - 1.0).abs() < 1e-8);
+    }
+}

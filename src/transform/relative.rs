@@ -302,3 +302,133 @@ fn check_codes(rows: usize, subjects: &[u32], count: usize) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{
+        Date32Array, StringArray, StringViewArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    };
+    use arrow::compute::concat;
+
+    fn batch(subjects: ArrayRef, times: ArrayRef) -> RecordBatch {
+        RecordBatch::try_from_iter_with_nullable([("who", subjects, true), ("when", times, true)]).unwrap()
+    }
+
+    fn names(names: Vec<Option<&str>>) -> ArrayRef {
+        Arc::new(StringArray::from(names))
+    }
+
+    fn fitted(batches: &[RecordBatch]) -> RelativeFit {
+        let mut fit = RelativeFit::new("who", "when");
+        batches.iter().for_each(|batch| fit.observe(batch).unwrap());
+        fit
+    }
+
+    #[test]
+    fn missing_parts_stay_missing_and_teach_nothing() {
+        let batch = batch(
+            names(vec![Some("ann"), None, Some("bob"), Some("ann"), Some("bob")]),
+            Arc::new(TimestampMillisecondArray::from(vec![Some(-7), Some(-900), None, Some(5), Some(1)])),
+        );
+        let fit = fitted(std::slice::from_ref(&batch));
+        assert_eq!(fit.subjects(), 2);
+        let relative = fit.finish().unwrap();
+        let got = relative.apply(&batch).unwrap();
+        assert_eq!(got.schema(), relative.output_schema(batch.schema_ref()).unwrap());
+        assert_eq!(got.column(1).as_primitive::<Int64Type>(), &Int64Array::from(vec![Some(0), None, None, Some(12), Some(0)]));
+    }
+
+    #[test]
+    fn fractions_of_a_millisecond_are_cut_off() {
+        let who = names(vec![Some("ann"); 3]);
+        let cases: [(ArrayRef, [i64; 3]); 3] = [
+            (Arc::new(TimestampMicrosecondArray::from(vec![-1, 998, 1_000])), [0, 0, 1]),
+            (Arc::new(TimestampNanosecondArray::from(vec![-1, 999_998, i64::MAX])), [0, 0, 9_223_372_036_854]),
+            (Arc::new(Date32Array::from(vec![i32::MIN, i32::MIN + 1, i32::MAX])), [0, 86_400_000, 4_294_967_295 * 86_400_000]),
+        ];
+        for (times, expected) in cases {
+            let batch = batch(Arc::clone(&who), times);
+            let got = fitted(std::slice::from_ref(&batch)).finish().unwrap().apply(&batch).unwrap();
+            assert_eq!(got.column(1).as_primitive::<Int64Type>().values(), &expected);
+        }
+    }
+
+    #[test]
+    fn spans_beyond_64_bits_and_unknown_events_are_counted() {
+        let who = names(vec![Some("ann"); 3]);
+        let wide = batch(who, Arc::new(TimestampMillisecondArray::from(vec![i64::MIN, i64::MAX, 0])));
+        let message = fitted(std::slice::from_ref(&wide)).finish().unwrap().apply(&wide).unwrap_err().to_string();
+        assert!(message.contains("column when (2 rows)"), "{message}");
+        let early = batch(names(vec![Some("ann"), Some("zoe")]), Arc::new(TimestampMillisecondArray::from(vec![4, 4])));
+        let late = batch(names(vec![Some("ann")]), Arc::new(TimestampMillisecondArray::from(vec![5])));
+        let message = fitted(&[late]).finish().unwrap().apply(&early).unwrap_err().to_string();
+        assert!(message.contains("column when (2 rows)") && !message.contains("zoe"), "{message}");
+    }
+
+    #[test]
+    fn states_round_trip_and_merge_like_the_accumulators() {
+        let a = batch(names(vec![Some("ann"), Some("bob")]), Arc::new(TimestampMillisecondArray::from(vec![10, 20])));
+        let b = batch(
+            Arc::new(StringViewArray::from(vec!["bob", "cid"])),
+            Arc::new(TimestampMillisecondArray::from(vec![15, -3]).with_timezone("UTC")),
+        );
+        let (mut left, right, empty) = (fitted(&[a]), fitted(&[b]), fitted(&[]));
+        let states = [left.state().unwrap(), empty.state().unwrap(), right.state().unwrap()];
+        let appended: Vec<ArrayRef> =
+            (0..3).map(|i| concat(&[states[0][i].as_ref(), states[1][i].as_ref(), states[2][i].as_ref()]).unwrap()).collect();
+        let mut shipped = fitted(&[]);
+        shipped.merge_state(&appended).unwrap();
+        left.merge(right).unwrap();
+        assert_eq!(left.state().unwrap(), shipped.state().unwrap());
+        let mut again = fitted(&[]);
+        again.merge_state(&left.state().unwrap()).unwrap();
+        assert_eq!(again.state().unwrap(), left.state().unwrap());
+        assert_eq!(left.state().unwrap()[1].as_primitive::<Int64Type>().values(), &[10, 15, -3]);
+    }
+
+    #[test]
+    fn mixed_units_columns_and_foreign_states_are_refused() {
+        let who = || names(vec![Some("ann")]);
+        let mut fit = fitted(&[batch(who(), Arc::new(TimestampMillisecondArray::from(vec![1])))]);
+        let other = batch(who(), Arc::new(TimestampMicrosecondArray::from(vec![1])));
+        assert!(fit.observe(&other).is_err());
+        assert!(fit.merge(fitted(std::slice::from_ref(&other))).is_err());
+        assert!(fit.merge(RelativeFit::new("who", "ended_at")).is_err());
+        assert!(fit.merge_state(&[]).is_err());
+        assert!(fit.merge_state(&[who(), who(), who()]).is_err());
+        let unknown_unit: [ArrayRef; 3] = [
+            Arc::new(LargeBinaryArray::from_iter_values([b"x"])),
+            Arc::new(Int64Array::from(vec![1])),
+            Arc::new(UInt8Array::from(vec![9])),
+        ];
+        assert!(fit.merge_state(&unknown_unit).is_err());
+        let relative = fitted(&[batch(who(), Arc::new(TimestampMillisecondArray::from(vec![1])))]).finish().unwrap();
+        assert!(relative.output_schema(other.schema_ref()).is_err());
+        assert!(relative.output_schema(batch(who(), who()).schema_ref()).is_err());
+    }
+
+    #[test]
+    fn debug_output_names_nobody() {
+        let fit = fitted(&[batch(names(vec![Some("ann")]), Arc::new(Date32Array::from(vec![19_123])))]);
+        let text = format!("{fit:?} {:?}", fit.finish().unwrap());
+        assert!(!text.contains("ann") && !text.contains("19123") && text.contains("subjects: 1"), "{text}");
+    }
+
+    #[test]
+    fn codes_give_the_same_as_values() {
+        let subjects = ["a", "b", "a", "", "c", "b"];
+        let times = TimestampMicrosecondArray::from(vec![Some(9_000), Some(5_500), Some(4_000), Some(1), None, Some(7_499)]);
+        let who = subjects.iter().map(|name| Some(*name).filter(|name| !name.is_empty())).collect();
+        let batch = batch(names(who), Arc::new(times.clone()));
+        let expected = fitted(std::slice::from_ref(&batch)).finish().unwrap().apply(&batch).unwrap();
+        let codes = [0, 1, 0, NULL_CODE, 2, 1];
+        let first = first_times(&times, &codes, 3).unwrap();
+        assert_eq!(first, [Some(4_000), Some(5_500), None]);
+        assert_eq!(&since_first(&times, &codes, &first).unwrap(), expected.column(1).as_primitive::<Int64Type>());
+        assert!(first_times(&times, &codes, 2).is_err());
+        assert!(first_times(&times, &codes[1..], 3).is_err());
+        assert!(since_first(&times, &codes, &[None; 3]).is_err());
+        assert_eq!(first_times(&Date32Array::from(Vec::<i32>::new()), &[], 2).unwrap(), [None, None]);
+    }
+}

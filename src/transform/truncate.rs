@@ -142,16 +142,16 @@ mod tests {
             let kernel = Truncate::new(unit);
             let got = kernel.apply(&times).unwrap();
             let expected: Vec<i64> = seconds.iter().map(|&second| oracle(unit, second)).collect();
-            assert_eq!(got.as_primitive::<TimestampSecondType>().values(), expected.as_slice(), "{unit:?}");
+            assert!(got.as_primitive::<TimestampSecondType>().values() == expected.as_slice(), "{unit:?}");
             // Nanoseconds reach from 1678 to 2261 only.
-            let near = times.slice(20_000, 40_000);
+            let near = times.slice(20_000, 40_000).with_timezone("UTC");
             for (other, scale) in [(Unit::Millisecond, 1_000), (Unit::Microsecond, 1_000_000), (Unit::Nanosecond, 1_000_000_000)] {
                 let data_type = DataType::Timestamp(other, Some("Europe/Berlin".into()));
                 let finer = kernel.apply(&cast(&near, &data_type).unwrap()).unwrap();
                 assert_eq!(finer.data_type(), &data_type);
                 let finer = cast(&finer, &DataType::Int64).unwrap();
                 let expected: Vec<i64> = expected[20_000..60_000].iter().map(|start| start * scale).collect();
-                assert_eq!(finer.as_primitive::<arrow::datatypes::Int64Type>().values(), expected.as_slice(), "{unit:?} {other:?}");
+                assert!(finer.as_primitive::<arrow::datatypes::Int64Type>().values() == expected.as_slice(), "{unit:?} {other:?}");
             }
         }
     }
