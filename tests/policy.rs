@@ -1,5 +1,7 @@
 //! Tests of `policy` from outside the crate.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use backmask::Error;
 use backmask::policy::{
     AttackName, Column, HierarchySpec, Model, Order, Policy, Product, PseudonymMethod, PseudonymSpec, RecordsProduct, Role, Scope, Search,

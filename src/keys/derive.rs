@@ -54,9 +54,9 @@ mod tests {
     fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
         let mut block = [0; 64];
         if key.len() > 64 {
-            block[..32].copy_from_slice(&Sha256::digest(key))
+            block[..32].copy_from_slice(&Sha256::digest(key));
         } else {
-            block[..key.len()].copy_from_slice(key)
+            block[..key.len()].copy_from_slice(key);
         }
         let inner = Sha256::digest([&block.map(|byte| byte ^ 0x36)[..], message].concat());
         Sha256::digest([&block.map(|byte| byte ^ 0x5c)[..], &inner].concat()).into()
@@ -171,9 +171,6 @@ mod tests {
     #[test]
     fn the_derivation_is_frozen() {
         let output = domain(["pseudonym", "Example", "r1", "people", "subject_id", ""]).expand(&[0x42; 32]);
-        assert_eq!(
-            output.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-            "70551ce244a41fd0592d237a388399bb6782be3dd9b688e7e540d58dbebc65dd"
-        );
+        assert_eq!(output.to_vec(), hex("70551ce244a41fd0592d237a388399bb6782be3dd9b688e7e540d58dbebc65dd"));
     }
 }

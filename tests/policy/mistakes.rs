@@ -88,6 +88,7 @@ fn mistakes_of_form_name_their_key() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn contradictions_name_their_key_and_the_remedy() {
     let cases = [
         ("version = 1", "version = 2", "version", "version = 1"),

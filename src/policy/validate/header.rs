@@ -37,7 +37,7 @@ fn check_input(key: &str, input: &Input) -> Result<()> {
     }
     if matches!(input.format, Some(Format::Parquet | Format::Ipc | Format::Json | Format::Spotify)) {
         let text_only = [("delimiter", input.delimiter.is_some()), ("header", input.header.is_some())];
-        for (name, _) in text_only.into_iter().filter(|(_, given)| *given) {
+        if let Some((name, _)) = text_only.into_iter().find(|(_, given)| *given) {
             return Err(Error::policy(
                 format!("{key}.{name}"),
                 "files of the given format are not separated text",
