@@ -29,5 +29,6 @@ pub use content::{content_hashes, row_priorities};
 pub use csr::{Postings, SubjectItems};
 pub use levels::{JointCodes, SUPPRESSED, SupportedItems, generalize_items};
 pub use rarity::{deciles, rarity};
+pub(crate) use rarity::{mean_surprise, surprise};
 pub use support::item_support;
 pub use support_fit::{ItemSupportFit, SupportedRows};

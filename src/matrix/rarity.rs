@@ -107,10 +107,9 @@ mod tests {
             again_split.reverse();
             prop_assert_eq!(scores, again);
             prop_assert_eq!(&split, &again_split);
-            for decile in 0..10 {
-                let size = split.iter().filter(|&&d| d == decile).count();
-                prop_assert!(size.abs_diff(lists.len() / 10) <= 1);
-            }
+            let mut sizes = [0_usize; 10];
+            split.iter().for_each(|&decile| sizes[usize::from(decile)] += 1);
+            prop_assert!(sizes.iter().all(|size| size.abs_diff(lists.len() / 10) <= 1));
         }
     }
 

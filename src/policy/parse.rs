@@ -4,6 +4,7 @@ use super::{HierarchySpec, Model, Policy, Product};
 use crate::error::{Error, Result};
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
+use serde_path_to_error::Segment;
 use std::fmt;
 use std::path::Path;
 
@@ -65,7 +66,7 @@ impl Policy {
     pub(super) fn parse(text: &str) -> Result<Self> {
         let table: toml::Table = text.parse().map_err(|error| syntax_error(text, &error))?;
         serde_path_to_error::deserialize(Node(toml::Value::Table(table))).map_err(|error| {
-            let path = error.path().to_string();
+            let path = error.path().clone();
             error.into_inner().at(&path)
         })
     }
@@ -149,24 +150,35 @@ impl Mistake {
         Self { key: Some(key.to_owned()), ..Self::new(problem, remedy) }
     }
 
-    fn at(self, path: &str) -> Error {
-        let path = if path == "." { "" } else { path };
-        let key = match self.key {
-            None if path.is_empty() => "the file".to_owned(),
-            None => path.to_owned(),
-            Some(key) => {
-                let key = super::quoted_key(&key);
-                if path.is_empty() || path == key {
-                    key
-                } else if path.ends_with(&format!(".{key}")) {
-                    path.to_owned()
-                } else {
-                    format!("{path}.{key}")
-                }
+    /// The error for a mistake that was found at `path`.
+    fn at(self, path: &serde_path_to_error::Path) -> Error {
+        let mut segments: Vec<&Segment> = path.iter().collect();
+        if let (Some(key), Some(Segment::Map { key: last })) = (&self.key, segments.last())
+            && key == last
+        {
+            segments.pop();
+        }
+        let mut key = String::new();
+        for segment in segments {
+            match segment {
+                Segment::Seq { index } => key += &format!("[{index}]"),
+                Segment::Map { key: name } | Segment::Enum { variant: name } => join(&mut key, name),
+                Segment::Unknown => {}
             }
-        };
-        Error::policy(one_line(&key), self.problem, self.remedy)
+        }
+        if let Some(name) = &self.key {
+            join(&mut key, name);
+        }
+        Error::policy(if key.is_empty() { "the file".to_owned() } else { key }, self.problem, self.remedy)
     }
+}
+
+/// Adds a key to a dotted path.
+fn join(path: &mut String, key: &str) {
+    if !path.is_empty() {
+        path.push('.');
+    }
+    *path += &super::quoted_key(key);
 }
 
 impl fmt::Display for Mistake {

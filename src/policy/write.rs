@@ -22,7 +22,7 @@ impl Policy {
     /// ```
     ///
     /// # Errors
-    /// [`Error::Policy`] if a whole number is too large for TOML (over 2⁶³ − 1).
+    /// [`Error::Policy`] if a number cannot be written, as whole numbers over 2⁶³ − 1.
     pub fn normalized(&self) -> Result<String> {
         let mut policy = self.clone();
         policy.input = None;
@@ -32,8 +32,13 @@ impl Policy {
             *path = name.to_owned();
             Ok(())
         })?;
-        toml::to_string(&policy).map_err(|_| {
-            Error::policy("the policy", "it holds a number that TOML cannot write", "give whole numbers up to 9223372036854775807")
+        // Read back, so that what is handed over and hashed is sure to say what was run.
+        toml::to_string(&policy).ok().filter(|text| Self::parse(text).is_ok_and(|again| again == policy)).ok_or_else(|| {
+            Error::policy(
+                "the policy",
+                "it holds a number that TOML cannot write",
+                "give finite numbers, and whole ones up to 9223372036854775807",
+            )
         })
     }
 }
