@@ -9,6 +9,7 @@ mod io;
 mod keys;
 mod listening;
 mod matrix;
+mod policies;
 mod policy;
 mod pseudonym;
 mod release;
