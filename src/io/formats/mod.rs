@@ -11,6 +11,7 @@ mod records;
 mod sniff;
 mod text;
 mod values;
+mod window;
 
 pub use csv::{CsvOptions, CsvSource};
 pub(super) use guard::guarded;

@@ -1,8 +1,8 @@
 //! Records of separated text.
 
+use super::window::Window;
 use std::io::{self, Read};
 
-const BUFFER: usize = 1 << 17;
 /// A record longer than this is a mistake, most likely a quote that never closes.
 const RECORD_BYTES: usize = 1 << 24;
 
@@ -24,6 +24,12 @@ pub(super) enum Flaw {
     /// A quoted field is followed by something else than a separator.
     AfterQuote,
     TooLong,
+}
+
+impl From<io::Error> for Flaw {
+    fn from(error: io::Error) -> Self {
+        Self::Io(error)
+    }
 }
 
 /// One record: its fields without quotes.
@@ -61,12 +67,8 @@ impl Record {
 /// Reads records one after the other. Lines end with `\n` or `\r\n`; lines without any character are no records.
 #[derive(Debug)]
 pub(super) struct Records<R> {
-    reader: R,
+    window: Window<R>,
     dialect: Dialect,
-    buffer: Vec<u8>,
-    position: usize,
-    /// Bytes before the buffer.
-    before: u64,
     /// Number of the line that the next byte belongs to, from 1.
     line: u64,
 }
@@ -89,12 +91,12 @@ impl<R: Read> Records<R> {
 
     /// For a reader that was set to a record's beginning, at this offset and line of the text.
     pub(super) fn resume(reader: R, dialect: Dialect, offset: u64, line: u64) -> Self {
-        Self { reader, dialect, buffer: Vec::new(), position: 0, before: offset, line }
+        Self { window: Window::new(reader, offset), dialect, line }
     }
 
     /// Offset in the text of the next byte.
     pub(super) fn offset(&self) -> u64 {
-        self.before + self.position as u64
+        self.window.offset()
     }
 
     /// Line of the next byte, from 1.
@@ -104,32 +106,9 @@ impl<R: Read> Records<R> {
 
     /// Leaves out the byte order mark of UTF-8, if the text begins with it.
     pub(super) fn skip_mark(&mut self) -> Result<(), Flaw> {
-        while self.buffer.len() < 3 {
-            let had = self.buffer.len();
-            let mut more = [0; 3];
-            let read = read_some(&mut self.reader, more.get_mut(had..).unwrap_or_default())?;
-            if read == 0 {
-                break;
-            }
-            self.buffer.extend_from_slice(more.get(had..had + read).unwrap_or_default());
-        }
-        if self.buffer.starts_with(b"\xEF\xBB\xBF") {
-            self.position = 3;
-        }
+        // A part of one is not valid UTF-8 and is found as such.
+        self.window.skip_mark()?;
         Ok(())
-    }
-
-    /// The bytes that are there; empty at the end of the text.
-    fn available(&mut self) -> Result<&[u8], Flaw> {
-        if self.position >= self.buffer.len() {
-            self.before += self.buffer.len() as u64;
-            self.position = 0;
-            self.buffer.resize(BUFFER, 0);
-            let result = read_some(&mut self.reader, &mut self.buffer);
-            self.buffer.truncate(*result.as_ref().unwrap_or(&0));
-            result?;
-        }
-        Ok(self.buffer.get(self.position..).unwrap_or_default())
     }
 
     /// Reads the next record; false at the end of the text.
@@ -154,7 +133,7 @@ impl<R: Read> Records<R> {
             }
             let quoting = self.dialect.quoting;
             let last = self.dialect.delimiter.last().copied();
-            let bytes = self.available()?;
+            let bytes = self.window.bytes()?;
             let Some(&byte) = bytes.first() else {
                 return match at {
                     At::FieldStart if record.ends.is_empty() => Ok(false),
@@ -175,20 +154,20 @@ impl<R: Read> Records<R> {
             match at {
                 At::FieldStart if quoting && byte == b'"' => {
                     at = At::Quoted;
-                    self.position += 1;
+                    self.window.take(1);
                 }
                 At::FieldStart | At::Plain => {
                     let length = bytes.iter().take_while(|&&byte| byte != b'\n' && Some(byte) != last).count();
                     record.bytes.extend_from_slice(bytes.get(..length).unwrap_or_default());
                     let stop = bytes.get(length).copied();
-                    self.position += length;
+                    self.window.take(length);
                     if at == At::FieldStart && (length > 0 || stop.is_some()) {
                         at = At::Plain;
                     }
                     match stop {
                         None => {}
                         Some(b'\n') => {
-                            self.position += 1;
+                            self.window.take(1);
                             self.line += 1;
                             if record.open_field().ends_with(b"\r") {
                                 record.bytes.pop();
@@ -199,7 +178,7 @@ impl<R: Read> Records<R> {
                             return Ok(true);
                         }
                         Some(byte) => {
-                            self.position += 1;
+                            self.window.take(1);
                             record.bytes.push(byte);
                             if record.open_field().ends_with(&self.dialect.delimiter) {
                                 record.bytes.truncate(record.bytes.len() - self.dialect.delimiter.len());
@@ -216,28 +195,28 @@ impl<R: Read> Records<R> {
                     record.bytes.extend_from_slice(text);
                     let closed = bytes.len() > length;
                     self.line += lines as u64;
-                    self.position += length + usize::from(closed);
+                    self.window.take(length + usize::from(closed));
                     if closed {
                         at = At::Closed(0);
                     }
                 }
                 At::Closed(0) if byte == b'"' => {
                     record.bytes.push(byte);
-                    self.position += 1;
+                    self.window.take(1);
                     at = At::Quoted;
                 }
                 At::Closed(0) | At::ClosedReturn if byte == b'\n' => {
-                    self.position += 1;
+                    self.window.take(1);
                     self.line += 1;
                     record.end_field();
                     return Ok(true);
                 }
                 At::Closed(0) if byte == b'\r' => {
-                    self.position += 1;
+                    self.window.take(1);
                     at = At::ClosedReturn;
                 }
                 At::Closed(matched) if self.dialect.delimiter.get(matched) == Some(&byte) => {
-                    self.position += 1;
+                    self.window.take(1);
                     at = At::Closed(matched + 1);
                     if matched + 1 == self.dialect.delimiter.len() {
                         record.end_field();
@@ -250,11 +229,86 @@ impl<R: Read> Records<R> {
     }
 }
 
-fn read_some(reader: &mut impl Read, buffer: &mut [u8]) -> Result<usize, Flaw> {
-    loop {
-        match reader.read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result.map_err(Flaw::Io),
+#[cfg(test)]
+mod tests {
+    use super::super::window::Dribble;
+    use super::*;
+    use proptest::prelude::*;
+
+    fn cut(text: &str, delimiter: &str, quoting: bool) -> Result<Vec<Vec<String>>, Flaw> {
+        let mut records = Records::new(Dribble(text.as_bytes()), Dialect { delimiter: delimiter.as_bytes().to_vec(), quoting });
+        let (mut found, mut record) = (Vec::new(), Record::default());
+        while records.read(&mut record)? {
+            found.push(record.fields().map(|field| String::from_utf8_lossy(field).into_owned()).collect());
+        }
+        assert_eq!(records.offset(), text.len() as u64);
+        assert_eq!(records.line(), 1 + text.matches('\n').count() as u64);
+        Ok(found)
+    }
+
+    fn fields(text: &str, delimiter: &str, quoting: bool) -> Vec<Vec<String>> {
+        cut(text, delimiter, quoting).unwrap_or(vec![vec!["flaw".to_owned()]])
+    }
+
+    #[test]
+    fn fields_are_cut_at_the_separator() {
+        assert_eq!(fields("a,b\n,\r\nc,", ",", true), [["a", "b"], ["", ""], ["c", ""]]);
+        assert_eq!(fields("a§b\n\"§\"§c\n\"d\"§e", "§", true), [["a", "b"], ["§", "c"], ["d", "e"]]);
+        assert_eq!(fields("a,b\nc", "", true), [["a,b"], ["c"]]);
+        assert_eq!(fields("\n\r\na\n\n\n\"\"\n", ",", true), [["a"], [""]], "empty lines are no records, an empty quoted field is one");
+        assert!(fields("", ",", true).is_empty() && fields("\r\n\r", ",", true).is_empty());
+    }
+
+    #[test]
+    fn quotes_protect_separators_and_line_ends() {
+        assert_eq!(fields("\"a,\n\"\"b\",\"c\"\r\n", ",", true), [["a,\n\"b", "c"]]);
+        assert_eq!(fields("a \"b\" c,5\"\n", ",", true), [["a \"b\" c", "5\""]], "quotes inside a field are characters");
+        assert_eq!(fields("\"Weird Al\" Yankovic\t1\n\"\t2\n", "\t", false), [["\"Weird Al\" Yankovic", "1"], ["\"", "2"]]);
+    }
+
+    #[test]
+    fn broken_quotes_are_flaws() {
+        assert!(matches!(cut("a,\"b\nc,d\n", ",", true), Err(Flaw::OpenQuote)));
+        assert!(matches!(cut("\"a\"b,c\n", ",", true), Err(Flaw::AfterQuote)));
+        assert!(matches!(cut("\"a\"\rb", ",", true), Err(Flaw::AfterQuote)));
+    }
+
+    #[test]
+    fn a_quote_that_never_closes_does_not_fill_the_memory() {
+        let endless = std::io::repeat(b'x');
+        let mut records = Records::new(b"\"".chain(endless), Dialect { delimiter: b",".to_vec(), quoting: true });
+        assert!(matches!(records.read(&mut Record::default()), Err(Flaw::TooLong)));
+    }
+
+    /// The `csv` crate's answer; it takes a lone `\r` for a line end, so the inputs have none.
+    fn oracle(text: &str, quoting: bool) -> Vec<Vec<String>> {
+        let mut reader =
+            csv::ReaderBuilder::new().delimiter(b';').quoting(quoting).has_headers(false).flexible(true).from_reader(text.as_bytes());
+        reader.records().flatten().map(|record| record.iter().map(str::to_owned).collect()).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_the_csv_crate_on_well_formed_text(rows in prop::collection::vec(prop::collection::vec("[a;\"\n é]{0,5}", 2..4), 0..6), crlf: bool) {
+            let mut writer = csv::WriterBuilder::new()
+                .delimiter(b';')
+                .flexible(true)
+                .terminator(if crlf { csv::Terminator::CRLF } else { csv::Terminator::Any(b'\n') })
+                .from_writer(Vec::new());
+            for row in &rows {
+                writer.write_record(row).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            }
+            let bytes = writer.into_inner().map_err(|e| TestCaseError::fail(e.to_string()))?;
+            let text = String::from_utf8(bytes).map_err(|e| TestCaseError::fail(e.to_string()))?;
+            prop_assert_eq!(fields(&text, ";", true), rows);
+        }
+
+        #[test]
+        fn agrees_with_the_csv_crate_on_any_text(text in "[ab;\"\n]{0,24}", quoting: bool) {
+            // Where quotes are broken the other parser guesses and this one refuses.
+            if let Ok(found) = cut(&text, ";", quoting) {
+                prop_assert_eq!(found, oracle(&text, quoting));
+            }
         }
     }
 }
