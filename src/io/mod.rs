@@ -4,8 +4,22 @@
 //! [`read`] joins many sources into one stream, in order, worked on by several threads.
 
 mod content;
+mod digest;
+mod formats;
+mod open;
+mod read;
+mod rebuild;
+mod sink;
 mod source;
+mod staging;
 pub mod table;
 
 pub use content::{Content, PlainFile};
+pub use digest::sha256_file;
+pub use formats::{CsvOptions, CsvSource, Encoding, IpcSource, JsonSource, ParquetSource};
+pub use open::open_table;
+pub use read::{Tagged, TaggedStream, read, read_tagged};
+pub use rebuild::{KEPT_METADATA, rebuild};
+pub use sink::{Compression, Sink, SinkFormat, SinkOptions, Written, create_sink};
 pub use source::{BatchStream, LeftOut, MemorySource, ReadOptions, Source};
+pub use staging::Staging;
