@@ -3,9 +3,12 @@
 //! A [`Source`] is a table in one file (or one member of an archive) that gives a fresh stream of record batches as often as it is opened.
 //! [`read`] joins many sources into one stream, in order, worked on by several threads.
 
+mod archive;
 mod content;
 mod source;
 pub mod table;
 
+pub use archive::{MAX_MEMBERS, MAX_NESTED, MAX_RATIO, MAX_UNPACKED, contents};
+pub(crate) use archive::read_failed;
 pub use content::{Content, PlainFile};
 pub use source::{BatchStream, LeftOut, MemorySource, ReadOptions, Source};
