@@ -106,7 +106,8 @@ fn file(path: &Path, found: &mut Vec<Arc<dyn Content>>) -> Result<()> {
     let name = path.display().to_string();
     if has_extension(&name, "zip") || begins_like_zip(path)? {
         let length = std::fs::metadata(path).map_err(|e| Error::io(path, e))?.len();
-        let archive = Archive { name, base: Base::Path(path.to_owned()), budget: Arc::new(Budget { packed: length, total: AtomicU64::new(0) }) };
+        let archive =
+            Archive { name, base: Base::Path(path.to_owned()), budget: Arc::new(Budget { packed: length, total: AtomicU64::new(0) }) };
         return archive.members(true, found);
     }
     found.push(unpacked(Arc::new(PlainFile::new(path))));
@@ -259,7 +260,9 @@ impl Archive {
             let method = match entry.compression() {
                 CompressionMethod::Stored => Packing::Stored,
                 CompressionMethod::Deflated => Packing::Deflated,
-                _ => return Err(self.fault("a member is packed with another method than deflate", "unpack the archive and give the folder")),
+                _ => {
+                    return Err(self.fault("a member is packed with another method than deflate", "unpack the archive and give the folder"));
+                }
             };
             members.push(Arc::new(Member {
                 name: format!("{}!{path}", self.name),
@@ -324,7 +327,12 @@ fn spill(member: &Member) -> Result<Arc<Mutex<File>>> {
         }
         total += read as u64;
         if total > MAX_NESTED {
-            return Err(Error::data(member.name.clone(), None, "the archive inside the archive is too large", "unpack the outer archive and give the folder"));
+            return Err(Error::data(
+                member.name.clone(),
+                None,
+                "the archive inside the archive is too large",
+                "unpack the outer archive and give the folder",
+            ));
         }
         file.write_all(buffer.get(..read).unwrap_or_default()).map_err(|e| Error::io(std::env::temp_dir(), e))?;
     }
@@ -427,7 +435,10 @@ fn bomb(name: &str) -> Error {
     Error::data(
         name,
         None,
-        format!("unpacks to far more than it says or than data can (limits: {MAX_RATIO} times its size, {} GiB in all)", MAX_UNPACKED >> 30),
+        format!(
+            "unpacks to far more than it says or than data can (limits: {MAX_RATIO} times its size, {} GiB in all)",
+            MAX_UNPACKED >> 30
+        ),
         "do not trust this file; ask its sender how it was made",
     )
 }

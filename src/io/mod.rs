@@ -8,7 +8,8 @@ mod content;
 mod source;
 pub mod table;
 
-pub use archive::{MAX_MEMBERS, MAX_NESTED, MAX_RATIO, MAX_UNPACKED, contents};
 pub(crate) use archive::read_failed;
+pub use archive::{MAX_MEMBERS, MAX_NESTED, MAX_RATIO, MAX_UNPACKED, contents};
 pub use content::{Content, PlainFile};
+pub(crate) use source::project;
 pub use source::{BatchStream, LeftOut, MemorySource, ReadOptions, Source};
