@@ -12,6 +12,7 @@ mod place;
 mod recognize;
 mod rows;
 mod schema;
+pub mod simulate;
 mod spotify;
 mod stand_in;
 mod text;

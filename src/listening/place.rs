@@ -43,7 +43,7 @@ impl Place {
         let rest = name.strip_prefix(&path.display().to_string()).unwrap_or(name);
         let kind = match rest.chars().next() {
             _ if real.is_dir() => Root::Folder,
-            Some('/' | MAIN_SEPARATOR) => Root::Folder,
+            Some(mark) if mark == '/' || mark == MAIN_SEPARATOR => Root::Folder,
             Some('!') if !is_gz(&base) => Root::Archive,
             _ => Root::File,
         };
