@@ -4,10 +4,12 @@ mod real_data;
 
 mod anonymity;
 mod examples;
+mod floors;
 mod io;
 mod keys;
 mod listening;
 mod matrix;
+mod policies;
 mod policy;
 mod pseudonym;
 mod release;

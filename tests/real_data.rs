@@ -3,10 +3,11 @@
 
 #![expect(dead_code, reason = "not every test binary uses it")]
 
+use std::io::Write;
 use std::path::PathBuf;
 
 /// Path of a file below the data folder (`BACKMASK_DATA`, else `../shared/data` beside the checkout), or `None` with a loud note when it is absent.
-pub fn real_data(test: &str, relative: &str) -> Option<PathBuf> {
+pub(crate) fn real_data(test: &str, relative: &str) -> Option<PathBuf> {
     let root =
         std::env::var_os("BACKMASK_DATA").map_or_else(|| PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"), PathBuf::from);
     let path = root.join(relative);
@@ -14,7 +15,6 @@ pub fn real_data(test: &str, relative: &str) -> Option<PathBuf> {
         return Some(path);
     }
     // Written to the process's own stderr, which the test harness does not capture.
-    use std::io::Write;
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: real data file {relative} is absent (set BACKMASK_DATA)");
     None
 }

@@ -4,6 +4,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 
 /// What a subkey is for. Keys of different domains are independent, so what they make cannot be joined.
+///
+/// # References
+/// Krawczyk and Eronen, *HMAC-based Extract-and-Expand Key Derivation Function (HKDF)*, RFC 5869 (2010), sections 2.2 and 2.3.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Domain<'a> {
     /// The use, for example `pseudonym` or `row-order`.
@@ -38,5 +41,156 @@ impl<'a> Domain<'a> {
         #[expect(clippy::expect_used, reason = "32 bytes are fewer than HKDF's limit of 255 × 32")]
         Hkdf::<Sha256>::new(None, key).expand(&info, &mut output).expect("32 bytes are within HKDF's limit");
         output
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use sha2::Digest;
+
+    /// HMAC-SHA-256 written out after RFC 2104: an oracle that shares nothing with the `hkdf` and `hmac` crates but SHA-256.
+    fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
+        let mut block = [0; 64];
+        if key.len() > 64 {
+            block[..32].copy_from_slice(&Sha256::digest(key));
+        } else {
+            block[..key.len()].copy_from_slice(key);
+        }
+        let inner = Sha256::digest([&block.map(|byte| byte ^ 0x36)[..], message].concat());
+        Sha256::digest([&block.map(|byte| byte ^ 0x5c)[..], &inner].concat()).into()
+    }
+
+    /// HKDF written out after RFC 5869.
+    fn hkdf(salt: &[u8], secret: &[u8], info: &[u8], length: usize) -> Vec<u8> {
+        let pseudorandom = hmac(salt, secret);
+        let (mut output, mut last) = (Vec::new(), Vec::new());
+        for counter in 1.. {
+            last = hmac(&pseudorandom, &[&last[..], info, &[counter]].concat()).to_vec();
+            output.extend_from_slice(&last);
+            if output.len() >= length {
+                break;
+            }
+        }
+        output.truncate(length);
+        output
+    }
+
+    fn hex(digits: &str) -> Vec<u8> {
+        (0..digits.len()).step_by(2).map(|at| u8::from_str_radix(&digits[at..at + 2], 16).unwrap()).collect()
+    }
+
+    /// RFC 5869, appendix A, tests 1 to 3 (SHA-256): the oracle and the crate both give the published output.
+    #[test]
+    fn known_answers() {
+        let range = |from: u8, to: u8| (from..=to).collect::<Vec<u8>>();
+        let cases = [
+            (
+                vec![0x0b; 22],
+                range(0, 12),
+                range(0xf0, 0xf9),
+                "3cb25f25faacd57a90434f64d0362f2a2d2d0a90cf1a5a4c5db02d56ecc4c5bf34007208d5b887185865",
+            ),
+            (
+                range(0, 0x4f),
+                range(0x60, 0xaf),
+                range(0xb0, 0xff),
+                "b11e398dc80327a1c8e7f78c596a49344f012eda2d4efad8a050cc4c19afa97c59045a99cac7827271cb41c65e590e09da3275600c2f09b8367793a9aca3db71cc30c58179ec3e87c14c01d5c1f3434f1d87",
+            ),
+            (vec![0x0b; 22], vec![], vec![], "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d9d201395faa4b61a96c8"),
+        ];
+        for (secret, salt, info, expected) in cases {
+            let expected = hex(expected);
+            assert_eq!(hkdf(&salt, &secret, &info, expected.len()), expected);
+            let mut output = vec![0; expected.len()];
+            Hkdf::<Sha256>::new(Some(&salt), &secret).expand(&info, &mut output).unwrap();
+            assert_eq!(output, expected);
+        }
+    }
+
+    fn domain(parts: [&str; 6]) -> Domain<'_> {
+        let [purpose, recipient, release, product, column, period] = parts;
+        Domain { purpose, recipient, release, product, column, period }
+    }
+
+    /// The encoding of a domain, written out a second time.
+    fn expected(key: &[u8; 32], parts: [&str; 6]) -> Vec<u8> {
+        let mut info = b"backmask/v1".to_vec();
+        for part in parts {
+            info.extend(u64::try_from(part.len()).unwrap().to_le_bytes());
+            info.extend(part.bytes());
+        }
+        hkdf(&[0; 32], key, &info, 32)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 64, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn agrees_with_the_oracle(key: [u8; 32], parts: [String; 6]) {
+            let parts = parts.each_ref().map(String::as_str);
+            prop_assert_eq!(domain(parts).expand(&key).to_vec(), expected(&key, parts));
+        }
+
+        /// Moving text over the boundary between two parts is another domain.
+        #[test]
+        fn shifted_boundaries_differ(text in ".{1,8}", first in 0..6_usize, second in 0..6_usize) {
+            prop_assume!(first != second);
+            prop_assert!(separates_shifts(&text, first, second, |domain| domain.expand(&[7; 32])));
+        }
+    }
+
+    /// Whether `derive` tells apart all ways to spread `text` over two parts.
+    fn separates_shifts(text: &str, first: usize, second: usize, derive: impl Fn(&Domain<'_>) -> [u8; 32]) -> bool {
+        let cuts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let outputs: std::collections::HashSet<[u8; 32]> = cuts
+            .iter()
+            .map(|&cut| {
+                let mut parts = [""; 6];
+                parts[first] = &text[..cut];
+                parts[second] = &text[cut..];
+                derive(&domain(parts))
+            })
+            .collect();
+        outputs.len() == cuts.len()
+    }
+
+    /// The test above finds a derivation that leaves the lengths out, or parts the texts with a character that they may hold.
+    #[test]
+    fn a_derivation_without_lengths_is_caught() {
+        let broken = |separator: &'static str| {
+            move |domain: &Domain<'_>| {
+                let parts = [domain.purpose, domain.recipient, domain.release, domain.product, domain.column, domain.period];
+                hkdf(&[0; 32], &[7; 32], parts.join(separator).as_bytes(), 32).try_into().unwrap()
+            }
+        };
+        assert!(!separates_shifts("abc", 0, 1, broken("")));
+        assert!(!separates_shifts("//", 0, 1, broken("/")));
+        assert!(separates_shifts("abc", 0, 1, |domain| domain.expand(&[7; 32])));
+        assert!(separates_shifts("//", 0, 1, |domain| domain.expand(&[7; 32])));
+    }
+
+    #[test]
+    fn every_part_separates() {
+        let key = [3; 32];
+        let mut outputs = std::collections::HashSet::from([domain([""; 6]).expand(&key)]);
+        for place in 0..6 {
+            for text in ["a", "b", "\0", "\u{1}\0\0\0\0\0\0\0a"] {
+                let mut parts = [""; 6];
+                parts[place] = text;
+                outputs.insert(domain(parts).expand(&key));
+            }
+        }
+        assert_eq!(outputs.len(), 25);
+        assert_ne!(domain(["ab", "c", "", "", "", ""]).expand(&key), domain(["a", "bc", "", "", "", ""]).expand(&key));
+        assert_ne!(domain([""; 6]).expand(&[1; 32]), domain([""; 6]).expand(&[2; 32]));
+    }
+
+    /// Tokens of earlier releases must stay reproducible: the derivation never changes.
+    #[test]
+    fn the_derivation_is_frozen() {
+        let output = domain(["pseudonym", "Example", "r1", "people", "subject_id", ""]).expand(&[0x42; 32]);
+        assert_eq!(output.to_vec(), hex("70551ce244a41fd0592d237a388399bb6782be3dd9b688e7e540d58dbebc65dd"));
     }
 }

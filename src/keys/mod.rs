@@ -1,6 +1,7 @@
 //! Keys: where they come from, how subkeys are derived, and how they are kept from leaking.
 
 mod derive;
+mod file;
 mod key;
 
 pub use derive::Domain;

@@ -1,1 +1,17 @@
 //! Numerical methods that the other modules share.
+//!
+//! - [`clopper_pearson`], [`clopper_pearson_upper`], [`clopper_pearson_lower`]: exact bounds of a success probability.
+//! - [`wilson`], [`wilson_upper`]: Wilson's score bounds.
+//! - [`beta_regularized`], [`binomial_cdf`]: the functions behind them.
+
+mod binomial;
+
+pub use binomial::{
+    Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
+};
+
+/// A count as a real number.
+#[expect(clippy::cast_precision_loss, reason = "shares and means need no more than 53 bits")]
+pub(crate) fn real(count: u64) -> f64 {
+    count as f64
+}

@@ -1,8 +1,11 @@
 //! Columns: their role, their treatment, their hierarchy.
 
-use super::subject::PseudonymSpec;
+use super::subject::{PseudonymSpec, Scope};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Deserializer, Error, MapAccess, Visitor};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// Columns of one table, by name.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
@@ -47,6 +50,38 @@ impl Column {
     pub fn new(role: Role) -> Self {
         Self { role, treatment: None, hierarchy: None, levels: None, generalize_to: None }
     }
+
+    /// What is done to the column: its treatment if one is declared, else [`Treatment::Drop`] for an identifier and [`Treatment::Keep`] for
+    /// every other role. A pseudonym of scope [`Scope::None`] is a drop.
+    ///
+    /// ```
+    /// use backmask::policy::{Column, Role, Treatment};
+    ///
+    /// assert_eq!(*Column::new(Role::Identifier).effective_treatment(), Treatment::Drop);
+    /// assert_eq!(*Column::new(Role::Measure).effective_treatment(), Treatment::Keep);
+    /// ```
+    #[must_use]
+    pub fn effective_treatment(&self) -> &Treatment {
+        match &self.treatment {
+            Some(Treatment::Pseudonym(PseudonymSpec { scope: Scope::None, .. })) => &Treatment::Drop,
+            Some(treatment) => treatment,
+            None if self.role == Role::Identifier => &Treatment::Drop,
+            None => &Treatment::Keep,
+        }
+    }
+
+    /// Whether the column is left out of every product.
+    #[must_use]
+    pub fn is_dropped(&self) -> bool {
+        *self.effective_treatment() == Treatment::Drop
+    }
+
+    /// The level of generalization, if the limits leave only one.
+    #[must_use]
+    pub fn only_level(&self) -> Option<usize> {
+        let limits = self.levels?;
+        limits.max.filter(|max| *max == limits.min.unwrap_or(0))
+    }
 }
 
 /// What a column is.
@@ -71,9 +106,32 @@ pub enum Role {
     Other,
 }
 
+impl Role {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Identifier => "identifier",
+            Self::QuasiIdentifier => "quasi-identifier",
+            Self::Sensitive => "sensitive",
+            Self::Item => "item",
+            Self::Time => "time",
+            Self::Measure => "measure",
+            Self::Other => "other",
+        }
+    }
+}
+
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 /// What is done to a column.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "TreatmentForm", into = "TreatmentForm")]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(into = "TreatmentForm")]
 #[non_exhaustive]
 pub enum Treatment {
     /// Leave the column out.
@@ -99,7 +157,26 @@ pub enum Treatment {
     Pseudonym(PseudonymSpec),
 }
 
-#[derive(Debug, Clone, Serialize, Deserialize)]
+impl Treatment {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::Drop => "drop",
+            Self::Keep => "keep",
+            Self::Relative => "relative",
+            Self::Truncate(_) => "truncate",
+            Self::Shift { .. } => "shift",
+            Self::Buckets(_) => "buckets",
+            Self::Round(_) => "round",
+            Self::Clamp(_, _) => "clamp",
+            Self::Pseudonym(_) => "pseudonym",
+        }
+    }
+}
+
+/// How a [`Treatment`] is written.
+#[derive(Serialize)]
 #[serde(untagged)]
 enum TreatmentForm {
     Word(String),
@@ -129,23 +206,10 @@ struct ShiftTable {
     days: u32,
 }
 
-impl TryFrom<TreatmentForm> for Treatment {
-    type Error = String;
+impl TryFrom<TreatmentTable> for Treatment {
+    type Error = &'static str;
 
-    fn try_from(form: TreatmentForm) -> Result<Self, String> {
-        let table = match form {
-            TreatmentForm::Word(word) => {
-                return match word.as_str() {
-                    "drop" => Ok(Self::Drop),
-                    "keep" => Ok(Self::Keep),
-                    "relative" => Ok(Self::Relative),
-                    _ => Err(format!(
-                        "unknown treatment `{word}`: give \"drop\", \"keep\" or \"relative\", or a table with truncate, shift, buckets, round, clamp or pseudonym"
-                    )),
-                };
-            }
-            TreatmentForm::Table(table) => table,
-        };
+    fn try_from(table: TreatmentTable) -> Result<Self, &'static str> {
         let mut given = [
             table.truncate.map(Self::Truncate),
             table.shift.map(|shift| Self::Shift { days: shift.days }),
@@ -158,8 +222,52 @@ impl TryFrom<TreatmentForm> for Treatment {
         .flatten();
         match (given.next(), given.next()) {
             (Some(one), None) => Ok(one),
-            _ => Err("a treatment table holds exactly one of truncate, shift, buckets, round, clamp, pseudonym".to_owned()),
+            (None, _) => Err("the treatment is empty; give one of truncate, shift, buckets, round, clamp, pseudonym"),
+            _ => Err("several treatments are given; keep one of truncate, shift, buckets, round, clamp, pseudonym"),
         }
+    }
+}
+
+impl<'de> Deserialize<'de> for Treatment {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(TreatmentVisitor)
+    }
+}
+
+struct TreatmentVisitor;
+
+impl<'de> Visitor<'de> for TreatmentVisitor {
+    type Value = Treatment;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"drop\", \"keep\", \"relative\", or a table with one of truncate, shift, buckets, round, clamp, pseudonym")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Treatment, E> {
+        match word {
+            "drop" => Ok(Treatment::Drop),
+            "keep" => Ok(Treatment::Keep),
+            "relative" => Ok(Treatment::Relative),
+            _ => Err(E::unknown_variant(
+                word,
+                &[
+                    "drop",
+                    "keep",
+                    "relative",
+                    "{ truncate = … }",
+                    "{ shift = … }",
+                    "{ buckets = … }",
+                    "{ round = … }",
+                    "{ clamp = … }",
+                    "{ pseudonym = … }",
+                ],
+            )),
+        }
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Treatment, M::Error> {
+        let table = TreatmentTable::deserialize(MapAccessDeserializer::new(map))?;
+        Treatment::try_from(table).map_err(M::Error::custom)
     }
 }
 
@@ -201,6 +309,22 @@ pub enum TimeUnit {
     Year,
 }
 
+impl TimeUnit {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Minute => "minute",
+            Self::Hour => "hour",
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+        }
+    }
+}
+
 /// Calendar units of a date hierarchy, finest first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -217,6 +341,27 @@ pub enum DateUnit {
     Year,
     /// A decade.
     Decade,
+}
+
+impl DateUnit {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Day => "day",
+            Self::Week => "week",
+            Self::Month => "month",
+            Self::Quarter => "quarter",
+            Self::Year => "year",
+            Self::Decade => "decade",
+        }
+    }
+
+    /// Whether every unit of this size lies inside one unit of size `coarser`. A week may lie in two months, so nothing holds whole weeks.
+    #[must_use]
+    pub fn lies_within(self, coarser: Self) -> bool {
+        self == coarser || (self < coarser && self != Self::Week)
+    }
 }
 
 /// From which side a value is masked.
@@ -272,19 +417,25 @@ struct HierarchyTable {
 }
 
 impl TryFrom<HierarchyTable> for HierarchySpec {
-    type Error = String;
+    type Error = &'static str;
 
-    fn try_from(table: HierarchyTable) -> Result<Self, String> {
+    fn try_from(table: HierarchyTable) -> Result<Self, &'static str> {
         match table {
             HierarchyTable { intervals: Some(widths), origin, mask: None, dates: None, file: None, delimiter: None } => {
                 Ok(Self::Intervals { widths, origin: origin.unwrap_or(0.0) })
             }
-            HierarchyTable { mask: Some(direction), intervals: None, origin: None, dates: None, file: None, delimiter: None } => Ok(Self::Mask(direction)),
-            HierarchyTable { dates: Some(units), intervals: None, origin: None, mask: None, file: None, delimiter: None } => Ok(Self::Dates(units)),
+            HierarchyTable { mask: Some(direction), intervals: None, origin: None, dates: None, file: None, delimiter: None } => {
+                Ok(Self::Mask(direction))
+            }
+            HierarchyTable { dates: Some(units), intervals: None, origin: None, mask: None, file: None, delimiter: None } => {
+                Ok(Self::Dates(units))
+            }
             HierarchyTable { file: Some(path), delimiter, intervals: None, origin: None, mask: None, dates: None } => {
                 Ok(Self::File { path, delimiter: delimiter.unwrap_or(';') })
             }
-            _ => Err("a hierarchy is one of { intervals = […], origin = n }, { mask = \"right\" }, { dates = […] }, { file = \"…\", delimiter = \";\" }".to_owned()),
+            _ => Err(
+                "the keys do not describe one hierarchy; give one of { intervals = […], origin = n }, { mask = \"right\" }, { dates = […] }, { file = \"…\", delimiter = \";\" }",
+            ),
         }
     }
 }

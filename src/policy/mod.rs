@@ -3,19 +3,23 @@
 //! Every type here mirrors a part of the TOML file and can be built in Rust as well. [`Policy::from_toml`] parses and validates;
 //! a policy that was built in Rust is validated by [`Policy::validate`]. Unknown keys are errors, and whatever this version cannot do is refused, never ignored.
 
+mod bind;
 mod column;
 mod dp;
 mod gate;
 mod input;
 mod model;
+mod parse;
 mod product;
 mod records;
 mod subject;
+mod supported;
+mod tagged;
+mod validate;
+mod write;
 
 pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimits, Role, TimeUnit, Treatment};
-pub use dp::{
-    Aggregate, Budget, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct,
-};
+pub use dp::{Aggregate, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct};
 pub use gate::{AttackName, Gate, GateOn};
 pub use input::{Format, Input};
 pub use model::{Distance, EntropyEstimator, Model};
@@ -41,7 +45,7 @@ pub struct Policy {
     #[serde(default)]
     pub recipient: String,
     /// Products whose tokens may be joined. They are gated as one table.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub link_products: Vec<String>,
     /// How the input is to be read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -66,6 +70,35 @@ pub struct Policy {
 }
 
 impl Policy {
+    /// A policy that declares nothing yet: version 1, the default gate, no columns and no products.
+    ///
+    /// ```
+    /// use backmask::policy::{Column, Policy, Product, RecordsProduct, Role};
+    ///
+    /// let mut policy = Policy::new("ages");
+    /// policy.columns.insert("age".into(), Column::new(Role::Other));
+    /// policy.products.push(Product::Records(RecordsProduct { name: "people".into(), ..Default::default() }));
+    /// policy.validate()?;
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            version: 1,
+            name: name.into(),
+            purpose: String::new(),
+            recipient: String::new(),
+            link_products: Vec::new(),
+            input: None,
+            subject: None,
+            columns: BTreeMap::new(),
+            events: Columns::default(),
+            profiles: Columns::default(),
+            products: Vec::new(),
+            gate: Gate::default(),
+        }
+    }
+
     /// The declaration of a column of `table`: the table's own if it has one, else the common one.
     #[must_use]
     pub fn column(&self, table: Table, name: &str) -> Option<&Column> {
@@ -75,4 +108,10 @@ impl Policy {
         };
         own.columns.get(name).or_else(|| self.columns.get(name))
     }
+}
+
+/// `name` as a TOML key: quoted where it is not bare.
+pub(crate) fn quoted_key(name: &str) -> String {
+    let bare = !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '-');
+    if bare { name.to_owned() } else { format!("{name:?}") }
 }

@@ -1,11 +1,12 @@
 //! Privacy models: predicates on a released table.
 
+use super::tagged::{self, Tagged};
 use crate::units::K;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// A privacy model with its parameters.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(tag = "name", rename_all = "kebab-case", deny_unknown_fields)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(tag = "name", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Model {
     /// Every class holds at least k people.
@@ -27,7 +28,6 @@ pub enum Model {
         /// A real number from 1.
         l: f64,
         /// How the entropy is estimated.
-        #[serde(default)]
         estimator: EntropyEstimator,
     },
     /// The most frequent value is rarer than c times the rest from the l-th on.
@@ -62,7 +62,6 @@ pub enum Model {
         /// The largest gain.
         beta: f64,
         /// Whether the bound also grows no faster than −ln q.
-        #[serde(default)]
         enhanced: bool,
     },
     /// Every class matches at least k people of a population.
@@ -70,7 +69,7 @@ pub enum Model {
         /// People of the population.
         k: K,
         /// File with the population.
-        #[serde(default)]
+        #[serde(skip_serializing_if = "Option::is_none")]
         population: Option<String>,
     },
     /// The share of the population that is in the data lies in [min, max] in every class.
@@ -99,7 +98,7 @@ pub enum Model {
         /// People in the population.
         population_size: u64,
         /// The estimator.
-        #[serde(default)]
+        #[serde(skip_serializing_if = "Option::is_none")]
         model: Option<String>,
     },
 }
@@ -136,6 +135,82 @@ impl Model {
             | Self::BetaLikeness { column, .. } => Some(column),
             _ => None,
         }
+    }
+}
+
+/// The table of a [`Model`], seen as an externally tagged enum.
+#[derive(Deserialize)]
+#[serde(remote = "Model", rename_all = "kebab-case", deny_unknown_fields)]
+enum ModelTable {
+    KAnonymity {
+        k: K,
+    },
+    DistinctLDiversity {
+        column: String,
+        l: u64,
+    },
+    EntropyLDiversity {
+        column: String,
+        l: f64,
+        #[serde(default)]
+        estimator: EntropyEstimator,
+    },
+    RecursiveClDiversity {
+        column: String,
+        c: f64,
+        l: u64,
+    },
+    TCloseness {
+        column: String,
+        t: f64,
+        distance: Distance,
+    },
+    DeltaDisclosure {
+        column: String,
+        d: f64,
+    },
+    BetaLikeness {
+        column: String,
+        beta: f64,
+        #[serde(default)]
+        enhanced: bool,
+    },
+    KMap {
+        k: K,
+        #[serde(default)]
+        population: Option<String>,
+    },
+    DeltaPresence {
+        min: f64,
+        max: f64,
+        population: String,
+    },
+    AverageRisk {
+        threshold: f64,
+    },
+    SampleUniqueness {
+        threshold: f64,
+    },
+    PopulationUniqueness {
+        threshold: f64,
+        population_size: u64,
+        #[serde(default)]
+        model: Option<String>,
+    },
+}
+
+impl<'de> Tagged<'de> for Model {
+    const TAG: &'static str = "name";
+    const EXPECTED: &'static str = "a table with the name and the parameters of a privacy model";
+
+    fn external<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ModelTable::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Model {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        tagged::deserialize(deserializer)
     }
 }
 

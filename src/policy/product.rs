@@ -2,11 +2,12 @@
 
 use super::dp::{CatalogueProduct, CoListeningProduct, HistogramProduct, SyntheticProduct};
 use super::records::RecordsProduct;
+use super::tagged::{self, Tagged};
 use crate::units::{K, Share};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One thing that is released.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Product {
@@ -26,6 +27,35 @@ pub enum Product {
     SyntheticHistories(SyntheticProduct),
     /// Profiles of people who do not exist.
     SyntheticProfiles(SyntheticProduct),
+}
+
+/// The table of a [`Product`], seen as an externally tagged enum.
+#[derive(Deserialize)]
+#[serde(remote = "Product", rename_all = "kebab-case")]
+enum ProductTable {
+    Records(RecordsProduct),
+    Cohorts(CohortsProduct),
+    Fragments(FragmentsProduct),
+    Catalogue(CatalogueProduct),
+    Histogram(HistogramProduct),
+    CoListening(CoListeningProduct),
+    SyntheticHistories(SyntheticProduct),
+    SyntheticProfiles(SyntheticProduct),
+}
+
+impl<'de> Tagged<'de> for Product {
+    const TAG: &'static str = "kind";
+    const EXPECTED: &'static str = "a table with the kind, the name and the parameters of a product";
+
+    fn external<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        ProductTable::deserialize(deserializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Product {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        tagged::deserialize(deserializer)
+    }
 }
 
 /// Kinds of products.

@@ -18,7 +18,7 @@ pub struct RecordsProduct {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub columns: Option<Vec<String>>,
     /// Privacy models that must all hold.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(default)]
     pub models: Vec<Model>,
     /// Share of rows that may be suppressed.
     #[serde(default)]
@@ -72,6 +72,12 @@ pub enum Table {
     Profiles,
 }
 
+impl std::fmt::Display for Table {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
 impl Table {
     /// The word for it in policies and messages.
     #[must_use]
@@ -103,6 +109,22 @@ pub enum Search {
     Microaggregation,
     /// Full-domain generalization, then again for what was suppressed.
     Local,
+}
+
+impl Search {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Optimal => "optimal",
+            Self::Heuristic => "heuristic",
+            Self::Fixed => "fixed",
+            Self::Mondrian => "mondrian",
+            Self::MondrianRelaxed => "mondrian-relaxed",
+            Self::Microaggregation => "microaggregation",
+            Self::Local => "local",
+        }
+    }
 }
 
 /// What the search minimizes.
@@ -165,6 +187,27 @@ pub enum Metric {
     KlDivergence,
 }
 
+impl Metric {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Loss => "loss",
+            Self::NonUniformEntropy => "non-uniform-entropy",
+            Self::NonUniformEntropyMonotone => "non-uniform-entropy-monotone",
+            Self::NormalizedEntropy => "normalized-entropy",
+            Self::Precision => "precision",
+            Self::PrecisionMonotone => "precision-monotone",
+            Self::Height => "height",
+            Self::Discernibility => "discernibility",
+            Self::DiscernibilityMonotone => "discernibility-monotone",
+            Self::AverageClassSize => "average-class-size",
+            Self::Ambiguity => "ambiguity",
+            Self::KlDivergence => "kl-divergence",
+        }
+    }
+}
+
 /// How the values of columns are put together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -180,6 +223,20 @@ pub enum AggregateFunction {
     GeometricMean,
     /// The list, descending, compared in order.
     Rank,
+}
+
+impl AggregateFunction {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sum => "sum",
+            Self::Maximum => "maximum",
+            Self::ArithmeticMean => "arithmetic-mean",
+            Self::GeometricMean => "geometric-mean",
+            Self::Rank => "rank",
+        }
+    }
 }
 
 /// How many people at least must share an item.

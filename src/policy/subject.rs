@@ -13,6 +13,14 @@ pub struct Subject {
     pub pseudonym: PseudonymSpec,
 }
 
+impl Subject {
+    /// The person named by `column`, with the default pseudonym: keyed BLAKE3, one token a product.
+    #[must_use]
+    pub fn new(column: impl Into<String>) -> Self {
+        Self { column: column.into(), pseudonym: PseudonymSpec::default() }
+    }
+}
+
 /// How values are replaced by tokens.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -45,6 +53,21 @@ pub enum PseudonymMethod {
     Dense,
 }
 
+impl PseudonymMethod {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Blake3 => "blake3",
+            Self::HmacSha256 => "hmac-sha256",
+            Self::AesSiv => "aes-siv",
+            Self::AesBlock => "aes-block",
+            Self::Ff1 => "ff1",
+            Self::Dense => "dense",
+        }
+    }
+}
+
 /// Where the same value gets the same token; tokens of different scopes cannot be joined.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -65,4 +88,20 @@ pub enum Scope {
     Fragment,
     /// Nowhere: the column is dropped.
     None,
+}
+
+impl Scope {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Product => "product",
+            Self::Release => "release",
+            Self::Recipient => "recipient",
+            Self::Period => "period",
+            Self::Session => "session",
+            Self::Fragment => "fragment",
+            Self::None => "none",
+        }
+    }
 }

@@ -363,7 +363,7 @@ mod tests {
             let mut all = codes(&mut interner, sliced.as_ref());
             all.extend(codes(&mut interner, array.slice(0, 1).as_ref()));
             let values = interner.values().unwrap();
-            let indices = arrow::array::UInt32Array::from_iter(all.iter().map(|&code| (code != NULL_CODE).then_some(code)));
+            let indices = all.iter().map(|&code| (code != NULL_CODE).then_some(code)).collect::<arrow::array::UInt32Array>();
             let back = arrow::compute::take(&values, &indices, None).unwrap();
             let expected = arrow::compute::concat(&[sliced.as_ref(), array.slice(0, 1).as_ref()]).unwrap();
             assert_eq!(&back, &expected);

@@ -1,0 +1,24 @@
+//! The report of a release: `report.json` and the page made from it, one for each audience.
+//!
+//! A [`Report`] is built once, with everything that was measured: that is the steward's. [`Report::for_recipient`] makes the one that is
+//! handed over. [`html`] turns either into one self-contained page.
+
+mod audience;
+mod html;
+mod number;
+mod statements;
+mod types;
+mod wording;
+
+#[cfg(test)]
+mod golden;
+#[cfg(test)]
+mod sample;
+
+pub use audience::Audience;
+pub use html::html;
+pub use types::{
+    Attack, Bounds, ClassSizes, ColumnReport, Decile, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss,
+    ProductReport, Pseudonym, QualityReport, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, UnicityPoint, Unit,
+    Verified,
+};

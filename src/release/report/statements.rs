@@ -1,0 +1,272 @@
+//! Plain sentences, made from the fields of a report and from nothing else, so that they can never say more than it.
+
+use super::types::{Attack, Guarantee, ProductReport, Report, Unit};
+use super::wording::{counted, list, number, percent, role};
+use crate::policy::{ProductKind, Role, Scope};
+use serde_json::Value;
+
+impl Report {
+    /// The same report with [`Report::statements`] and [`Report::limits`] made from its other fields.
+    #[must_use]
+    pub fn with_statements(mut self) -> Self {
+        self.statements = statements(&self);
+        self.limits = limits(&self);
+        self
+    }
+}
+
+fn statements(report: &Report) -> Vec<String> {
+    let mut sentences = vec![gate(report)];
+    for product in &report.products {
+        sentences.extend(product.guarantees.iter().filter_map(|guarantee| promise(product, guarantee)));
+        sentences.extend(private(product));
+        sentences.extend(product.strongest_attack().map(|attack| strongest(product, attack)));
+        if product.attacks.as_ref().is_some_and(|attacks| attacks.iter().all(|attack| attack.not_run.is_some())) {
+            sentences.push(format!("{}: no attack was run, so nothing was measured beyond the guarantees.", product.name));
+        }
+    }
+    sentences
+}
+
+fn gate(report: &Report) -> String {
+    let limit = percent(report.gate.max_risk);
+    if report.gate.passed {
+        format!("The gate passed: no product is over the limit of {limit}.")
+    } else if report.accepted_risks.is_empty() {
+        format!("The gate refused: at least one product is over the limit of {limit}.")
+    } else {
+        format!(
+            "At least one product is over the limit of {limit}; it is published because the steward accepted the risk, for the reason given."
+        )
+    }
+}
+
+/// The sentence of a guarantee; `None` if it does not hold and so promises nothing.
+fn promise(product: &ProductReport, guarantee: &Guarantee) -> Option<String> {
+    let name = &product.name;
+    let achieved = guarantee.achieved.map(number);
+    if !guarantee.holds {
+        return Some(format!("{name}: {} does not hold.", named(guarantee)));
+    }
+    let people = || achieved.clone().unwrap_or_else(|| "the declared number of".to_owned());
+    Some(match (guarantee.model.as_str(), guarantee.unit) {
+        ("k-anonymity", Unit::Subject) => {
+            let known: Vec<_> = product
+                .columns
+                .iter()
+                .filter(|c| c.role == Role::QuasiIdentifier && c.became != "dropped")
+                .map(|c| c.name.as_str())
+                .collect();
+            let known = if known.is_empty() { "the quasi-identifiers".to_owned() } else { list(&known) };
+            let odds =
+                guarantee.achieved.filter(|k| *k >= 1.0).map(|k| format!(", a chance of at most {}", percent(1.0 / k))).unwrap_or_default();
+            format!("{name}: whoever knows {known} of a person finds at least {} people who fit{odds}.", people())
+        }
+        ("k-anonymity", _) => format!(
+            "{name}: every class holds at least {} {}, but one person can be in several classes: this is no statement about a whole person.",
+            people(),
+            unit(guarantee.unit)
+        ),
+        ("item-support", _) => format!(
+            "{name}: every item that is shown belongs to at least {} people. This alone is not k-anonymity: combinations of items can still single people out.",
+            people()
+        ),
+        ("cohort-size", _) => format!("{name}: every cohort has at least {} people; no row is about one person.", people()),
+        ("cell-support", _) => format!("{name}: every item shown for a cohort belongs to at least {} of its people.", people()),
+        ("km-anonymity", Unit::Subject) => {
+            let m = guarantee.parameters.get("m").and_then(Value::as_u64).unwrap_or(2);
+            format!(
+                "{name}: any {} that appear together in a fragment are shared by at least {} people.",
+                counted(m, "item", "items"),
+                people()
+            )
+        }
+        _ => return None,
+    })
+}
+
+fn private(product: &ProductReport) -> Option<String> {
+    let loss = product.privacy_loss.as_ref()?;
+    let delta = if loss.delta > 0.0 { format!(", {})", number(loss.delta)) } else { ", 0)".to_owned() };
+    let bound = product
+        .bounds
+        .as_ref()
+        .map(|bounds| {
+            format!(" Whatever an attacker knows, the chance to name one person is at most {}.", percent(bounds.reidentification))
+        })
+        .unwrap_or_default();
+    Some(format!("{}: differentially private for whole people, (ε, δ) = ({}{delta}.{bound}", product.name, number(loss.epsilon)))
+}
+
+fn strongest(product: &ProductReport, attack: &Attack) -> String {
+    let known = attack.known.map(|known| format!(", knowing {}", counted(known, "fact", "facts"))).unwrap_or_default();
+    let rate = attack.rate.map(|rate| format!(" succeeded in {} of its attempts", percent(rate))).unwrap_or_default();
+    let upper = match attack.upper {
+        Some(_) if attack.exact => " (everything was tried)".to_owned(),
+        Some(upper) => format!(" (upper bound {})", percent(upper)),
+        None => String::new(),
+    };
+    let baseline = attack.baseline.map(|baseline| format!(", against {} without the release", percent(baseline))).unwrap_or_default();
+    let before = attack.original_rate.map(|rate| format!("; on the pool itself in {}", percent(rate))).unwrap_or_default();
+    format!(
+        "{}: the strongest attack we ran ({}{known}){rate}{upper}{baseline}{before}. A better attacker may do better.",
+        product.name,
+        attack.name.name()
+    )
+}
+
+/// A guarantee with its parameters: "k-anonymity (k = 12)".
+pub(super) fn named(guarantee: &Guarantee) -> String {
+    if guarantee.parameters.is_empty() {
+        return guarantee.model.clone();
+    }
+    format!("{} ({})", guarantee.model, parameters(guarantee))
+}
+
+/// The declared parameters: "k = 12, m = 2".
+pub(super) fn parameters(guarantee: &Guarantee) -> String {
+    let shown: Vec<_> = guarantee
+        .parameters
+        .iter()
+        .map(|(name, value)| {
+            let value = match value {
+                Value::Number(value) => value.as_f64().map_or_else(|| value.to_string(), number),
+                Value::String(value) => value.clone(),
+                other => other.to_string(),
+            };
+            format!("{name} = {value}")
+        })
+        .collect();
+    shown.join(", ")
+}
+
+/// A unit in words.
+pub(super) fn unit(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Subject => "people",
+        Unit::SubjectPerRow => "people, row by row",
+        Unit::Row => "rows",
+        Unit::Item => "items",
+        Unit::Value => "different values",
+        Unit::Ratio => "not a count",
+    }
+}
+
+fn limits(report: &Report) -> Vec<String> {
+    let has = |kind: ProductKind| report.products.iter().any(|product| product.kind == kind);
+    let mut sentences = vec![
+        "Measured attacks show what some attackers can do, not what the best one can. Only the guarantees are promises.".to_owned(),
+        "People who share an account are one person here. A member of such a household may recognize what the others listened to."
+            .to_owned(),
+    ];
+    if report.is_differentially_private() {
+        sentences.push(
+            "Facts that hold with or without any one person (that an artist is popular) are learned: that is the purpose of the release."
+                .to_owned(),
+        );
+        sentences.push("Losses add up: every further release from the same pool costs more, which only its ledger counts.".to_owned());
+    } else {
+        sentences.push(
+            "Other releases from the same pool, or a public copy of the same histories, can be laid over this one. What two releases show together was not measured."
+                .to_owned(),
+        );
+        sentences.push("Whoever holds the pool, or a person's full history, can recognize what is theirs.".to_owned());
+    }
+    if has(ProductKind::Records) {
+        let unprotected: Vec<_> = report
+            .products
+            .iter()
+            .filter(|product| product.kind == ProductKind::Records && product.k().is_none())
+            .map(|product| product.name.as_str())
+            .collect();
+        if !unprotected.is_empty() {
+            sentences.push(format!(
+                "{}: no number of people is promised to look alike. What stands between a person and an attacker who knows some rows is only what the attacks measured.",
+                list(&unprotected)
+            ));
+        }
+        let bare: Vec<_> = report
+            .products
+            .iter()
+            .filter(|product| product.k().is_some() && !protects_attributes(product))
+            .map(|product| product.name.as_str())
+            .collect();
+        if !bare.is_empty() {
+            sentences.push(format!(
+                "{}: k-anonymity hides which row is whose, not what all people of a class have in common. Where a class agrees on a value, it is learned of everybody in it.",
+                list(&bare)
+            ));
+        }
+    }
+    if has(ProductKind::Cohorts) {
+        sentences.push(
+            "Cohorts: that a person who is known to be in a cohort likes what most of it likes can be inferred; two cohort releases that differ by one person can be compared."
+                .to_owned(),
+        );
+    }
+    if has(ProductKind::Fragments) {
+        sentences.push("Fragments: pieces of one history may be put together again by taste; how often that works was measured only for the attacks listed.".to_owned());
+    }
+    if report.pseudonyms.iter().any(|pseudonym| pseudonym.reproducible || pseudonym.reversible) {
+        sentences.push("Whoever holds the key file can find a person's token. With regard to them the data is personal data.".to_owned());
+    }
+    if report.pseudonyms.iter().any(|pseudonym| matches!(pseudonym.scope, Scope::Recipient)) {
+        sentences.push("Tokens are the same in all releases to this recipient, who can join them.".to_owned());
+    }
+    sentences
+}
+
+fn protects_attributes(product: &ProductReport) -> bool {
+    product.guarantees.iter().any(|guarantee| {
+        guarantee.holds && ["diversity", "closeness", "disclosure", "likeness"].iter().any(|part| guarantee.model.contains(part))
+    })
+}
+
+/// What a column was, in words.
+pub(super) fn column_role(column: &super::types::ColumnReport) -> &'static str {
+    role(column.role)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Verified, sample};
+    use super::*;
+
+    #[test]
+    fn item_support_is_never_called_k_anonymity() {
+        let text = sample::syntactic().with_statements().statements.join("\n");
+        assert!(text.contains("This alone is not k-anonymity"), "{text}");
+    }
+
+    #[test]
+    fn a_count_of_rows_states_no_chance() {
+        let product = &sample::syntactic().products[0];
+        let whole = Guarantee::new("k-anonymity", Unit::Subject, Verified::Release).found(14.0, true);
+        let rows = Guarantee::new("k-anonymity", Unit::SubjectPerRow, Verified::Release).found(14.0, true);
+        assert!(promise(product, &whole).unwrap().contains("7.1 %"));
+        assert!(!promise(product, &rows).unwrap().contains('%'));
+        assert!(promise(product, &rows).unwrap().contains("no statement about a whole person"));
+    }
+
+    #[test]
+    fn what_does_not_hold_is_said_to_fail() {
+        let product = &sample::syntactic().products[0];
+        let failed = Guarantee::new("k-anonymity", Unit::Subject, Verified::Release).parameter("k", 12).found(3.0, false);
+        assert_eq!(promise(product, &failed).unwrap(), "people: k-anonymity (k = 12) does not hold.");
+    }
+
+    #[test]
+    fn the_strongest_attack_is_the_one_the_gate_would_choose() {
+        let report = sample::syntactic();
+        let log = report.products.iter().find(|product| product.name == "log").unwrap();
+        let largest = log.attacks.iter().flatten().filter_map(|attack| attack.gate_value).fold(0.0, f64::max);
+        assert_eq!(log.strongest_attack().and_then(|attack| attack.gate_value), Some(largest));
+    }
+
+    #[test]
+    fn sentences_of_the_recipient_hold_no_figure_of_the_pool() {
+        let text = sample::syntactic().for_recipient().statements.join("\n");
+        assert!(!text.contains("pool itself"), "{text}");
+        assert!(sample::syntactic().with_statements().statements.join("\n").contains("pool itself"));
+    }
+}

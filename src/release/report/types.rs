@@ -1,0 +1,637 @@
+//! What `report.json` holds, as plain data.
+//!
+//! A number that does not apply is absent, never zero. Names are fixed: scripts of stewards and recipients read them.
+
+use super::number;
+use crate::policy::{AggregateFunction, AttackName, GateOn, Metric, Model, ProductKind, PseudonymMethod, Role, Scope};
+use crate::units::Risk;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use std::collections::BTreeMap;
+
+/// Version of the report's structure.
+pub const SCHEMA: u32 = 1;
+
+/// The whole report. As built it is the steward's; [`Report::for_recipient`] makes the one that is handed over.
+///
+/// The reasons for accepted risks come first, so that nobody reads a figure before them.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Report {
+    /// The steward's reasons, word for word, for products that are published although they are over the gate's limit.
+    pub accepted_risks: Vec<String>,
+    /// Always [`SCHEMA`].
+    pub schema: u32,
+    /// Name of the release.
+    pub name: String,
+    /// What the data is for.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub purpose: String,
+    /// Who receives it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub recipient: String,
+    /// When the release was made (RFC 3339).
+    pub created: String,
+    /// Version of this crate.
+    pub version: String,
+    /// Whether the run was seeded by the caller, so that its random choices can be repeated.
+    pub reproducible: bool,
+    /// Plain sentences, made by [`Report::with_statements`] from the fields below.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub statements: Vec<String>,
+    /// What is not protected, in plain sentences.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub limits: Vec<String>,
+    /// The input files. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inputs: Option<Vec<InputFile>>,
+    /// One keyed commitment over all inputs: binds the release to them and tells nothing about them.
+    #[serde(default)]
+    pub input_commitment: String,
+    /// Rows that were left out before anything else, by reason. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excluded: Option<Vec<Excluded>>,
+    /// How names of people and other identifiers were replaced.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pseudonyms: Vec<Pseudonym>,
+    /// What is released.
+    pub products: Vec<ProductReport>,
+    /// What the whole release spent; differentially private releases only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy_loss: Option<ReleaseLoss>,
+    /// The gate's verdict.
+    pub gate: GateVerdict,
+    /// How often this pool was refused before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refusals: Option<u64>,
+    /// Wall time of the parts of the run. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<Seconds>,
+}
+
+impl Report {
+    /// An empty report of this version of the crate, with a gate that has decided nothing.
+    ///
+    /// ```
+    /// use backmask::{release::report::Report, units::Risk};
+    ///
+    /// let report = Report::new("artist-preferences", "2026-11-24T09:30:00Z", Risk::new(0.09)?);
+    /// assert!(!report.gate.passed, "a gate that nobody asked stays shut");
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    #[must_use]
+    pub fn new(name: impl Into<String>, created: impl Into<String>, max_risk: Risk) -> Self {
+        Self {
+            accepted_risks: Vec::new(),
+            schema: SCHEMA,
+            name: name.into(),
+            purpose: String::new(),
+            recipient: String::new(),
+            created: created.into(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            reproducible: false,
+            statements: Vec::new(),
+            limits: Vec::new(),
+            inputs: None,
+            input_commitment: String::new(),
+            excluded: None,
+            pseudonyms: Vec::new(),
+            products: Vec::new(),
+            privacy_loss: None,
+            gate: GateVerdict { max_risk: max_risk.get(), on: GateOn::default(), confidence: None, passed: false, reasons: Vec::new() },
+            refusals: None,
+            seconds: None,
+        }
+    }
+
+    /// Whether a product of this release is differentially private. A policy never mixes the two classes.
+    #[must_use]
+    pub fn is_differentially_private(&self) -> bool {
+        self.products.iter().any(|product| product.kind.is_differentially_private())
+    }
+}
+
+/// One input file.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InputFile {
+    /// Its path, as given.
+    pub path: String,
+    /// SHA-256 of its bytes, in hexadecimal.
+    pub sha256: String,
+    /// Rows in it.
+    pub rows: u64,
+    /// Distinct people in it.
+    pub subjects: u64,
+}
+
+/// Rows left out for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Excluded {
+    /// Why.
+    pub reason: String,
+    /// How many.
+    pub rows: u64,
+}
+
+/// How the values of one column were replaced by tokens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pseudonym {
+    /// The column.
+    pub column: String,
+    /// The method.
+    pub method: PseudonymMethod,
+    /// Where the same value has the same token.
+    pub scope: Scope,
+    /// Whether somebody can compute the value from its token with a key that still exists.
+    pub reversible: bool,
+    /// Whether the holder of a key file can make the same tokens again, and so test guesses.
+    pub reproducible: bool,
+    /// Id of the key file. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_id: Option<String>,
+}
+
+/// One product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ProductReport {
+    /// Its name.
+    pub name: String,
+    /// Its kind.
+    pub kind: ProductKind,
+    /// The steward's reason for publishing it over the limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub accepted_risk: Option<String>,
+    /// Its file in the release folder; absent when nothing was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub file: Option<String>,
+    /// SHA-256 of that file, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+    /// Rows in the file.
+    pub rows: u64,
+    /// Distinct people in it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subjects: Option<u64>,
+    /// What each column became.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<ColumnReport>,
+    /// What is promised, and what was found in the written file.
+    pub guarantees: Vec<Guarantee>,
+    /// What a statistical model says about people outside the data: never a promise.
+    pub estimates: Vec<Estimate>,
+    /// How the table was generalized and suppressed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub transformation: Option<TransformationReport>,
+    /// How much information was lost.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quality: Option<QualityReport>,
+    /// How the transformation was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub search: Option<SearchReport>,
+    /// What the product spent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub privacy_loss: Option<PrivacyLoss>,
+    /// What the declared parameters bound, whatever the attacker knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bounds: Option<Bounds>,
+    /// Attacks on the product; an empty list when the policy asked for none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attacks: Option<Vec<Attack>>,
+    /// Sizes of the equivalence classes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_sizes: Option<ClassSizes>,
+    /// Share of people whom some known items single out, by their number.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unicity: Vec<UnicityPoint>,
+    /// What the product is still good for: figures by model and metric.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub utility: Option<BTreeMap<String, BTreeMap<String, f64>>>,
+    /// People set aside as a control group. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_people: Option<u64>,
+    /// Remarks that hold nothing measured on the pool.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
+    /// Remarks that may hold measured figures. Steward only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steward_notes: Vec<String>,
+}
+
+impl ProductReport {
+    /// A product of which nothing is known yet.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: ProductKind) -> Self {
+        Self {
+            name: name.into(),
+            kind,
+            accepted_risk: None,
+            file: None,
+            sha256: None,
+            rows: 0,
+            subjects: None,
+            columns: Vec::new(),
+            guarantees: Vec::new(),
+            estimates: Vec::new(),
+            transformation: None,
+            quality: None,
+            search: None,
+            privacy_loss: None,
+            bounds: None,
+            attacks: None,
+            class_sizes: None,
+            unicity: Vec::new(),
+            utility: None,
+            control_people: None,
+            notes: Vec::new(),
+            steward_notes: Vec::new(),
+        }
+    }
+
+    /// The k of k-anonymity that the product promises to whole people, if it does.
+    #[must_use]
+    pub fn k(&self) -> Option<u64> {
+        self.guarantees
+            .iter()
+            .filter(|guarantee| guarantee.model == "k-anonymity" && guarantee.unit == Unit::Subject && guarantee.holds)
+            .filter_map(|guarantee| guarantee.parameters.get("k").and_then(Value::as_u64))
+            .max()
+    }
+
+    /// Of the attacks that were run, the one with the largest value at the gate.
+    #[must_use]
+    pub fn strongest_attack(&self) -> Option<&Attack> {
+        let value = |attack: &Attack| attack.gate_value.or(attack.upper).or(attack.rate);
+        self.attacks
+            .iter()
+            .flatten()
+            .filter_map(|attack| value(attack).map(|value| (attack, value)))
+            .reduce(|best, next| if next.1 > best.1 { next } else { best })
+            .map(|(attack, _)| attack)
+    }
+}
+
+/// What one column became.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColumnReport {
+    /// Its name.
+    pub name: String,
+    /// Its role.
+    pub role: Role,
+    /// What was done to it, in a few words: "dropped", "token", "generalized to 10-year intervals", "kept".
+    pub became: String,
+    /// The chosen level of its hierarchy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub level: Option<usize>,
+    /// The highest level of its hierarchy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub highest: Option<usize>,
+}
+
+/// A promise about the released file.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Guarantee {
+    /// Name of the model, as in policies.
+    pub model: String,
+    /// Its declared parameters.
+    pub parameters: BTreeMap<String, Value>,
+    /// What `achieved` counts.
+    pub unit: Unit,
+    /// What was found: the smallest class, the largest distance, ….
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "number::optional")]
+    pub achieved: Option<f64>,
+    /// `achieved` is the declared bound, because the measured value needed the pool and stays with the steward.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stated_as_bound: bool,
+    /// Whether the promise holds.
+    pub holds: bool,
+    /// From what it can be checked.
+    pub verified: Verified,
+}
+
+impl Guarantee {
+    /// A guarantee with no parameters yet that does not hold until somebody found that it does.
+    #[must_use]
+    pub fn new(model: impl Into<String>, unit: Unit, verified: Verified) -> Self {
+        Self { model: model.into(), parameters: BTreeMap::new(), unit, achieved: None, stated_as_bound: false, holds: false, verified }
+    }
+
+    /// A guarantee of a privacy model of the policy, with its parameters.
+    ///
+    /// ```
+    /// use backmask::{policy::Model, release::report::{Guarantee, Unit, Verified}, units::K};
+    ///
+    /// let guarantee = Guarantee::of(&Model::KAnonymity { k: K::new(12)? }, Unit::Subject, Verified::Release).found(14.0, true);
+    /// let json = serde_json::to_string(&guarantee).unwrap_or_default();
+    /// assert!(json.contains(r#""parameters":{"k":12}"#) && json.contains(r#""achieved":14"#));
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    #[must_use]
+    pub fn of(model: &Model, unit: Unit, verified: Verified) -> Self {
+        let mut guarantee = Self::new(model.name(), unit, verified);
+        if let Ok(Value::Object(fields)) = serde_json::to_value(model) {
+            guarantee.parameters.extend(fields.into_iter().filter(|(name, value)| name != "name" && !value.is_null()));
+        }
+        guarantee
+    }
+
+    /// The same with a declared parameter.
+    #[must_use]
+    pub fn parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.parameters.insert(name.into(), value.into());
+        self
+    }
+
+    /// The same with what was found.
+    #[must_use]
+    pub fn found(mut self, achieved: f64, holds: bool) -> Self {
+        (self.achieved, self.holds) = (Some(achieved), holds);
+        self
+    }
+}
+
+/// What a number counts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Unit {
+    /// People, each protected as a whole. Only this unit states a risk of 1/k.
+    Subject,
+    /// People in a class, while tokens join several rows of one person: no statement about the whole person.
+    SubjectPerRow,
+    /// Rows.
+    Row,
+    /// Items.
+    Item,
+    /// Different values of a column.
+    Value,
+    /// A number without a unit: a distance, a share, an entropy, a factor, a privacy loss.
+    Ratio,
+}
+
+impl Unit {
+    /// Whether the number counts people.
+    #[must_use]
+    pub fn counts_people(self) -> bool {
+        matches!(self, Self::Subject | Self::SubjectPerRow)
+    }
+}
+
+/// From what a guarantee can be checked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Verified {
+    /// The released files alone.
+    #[serde(rename = "release")]
+    Release,
+    /// The released files together with the pool.
+    #[serde(rename = "release+pool")]
+    ReleaseAndPool,
+    /// No file: the promise is about how the product was made.
+    #[serde(rename = "unverifiable")]
+    Unverifiable,
+}
+
+/// What a model estimates.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// The estimator or model.
+    pub model: String,
+    /// The estimate.
+    pub value: f64,
+    /// Lower end of its interval.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub low: Option<f64>,
+    /// Upper end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub high: Option<f64>,
+}
+
+/// How a table was generalized and suppressed.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct TransformationReport {
+    /// Level of each quasi-identifier, 0 = as it was.
+    pub levels: BTreeMap<String, usize>,
+    /// Rows that are not in the file.
+    pub suppressed_rows: u64,
+    /// People of whom no row is in the file.
+    pub suppressed_subjects: u64,
+    /// Classes in the file.
+    pub equivalence_classes: u64,
+    /// Rows in a class, on average.
+    pub average_class_size: f64,
+}
+
+/// How much information was lost.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct QualityReport {
+    /// What the search minimized.
+    pub metric: Metric,
+    /// How columns were put together.
+    pub aggregate: AggregateFunction,
+    /// Its value: a number, or the descending list for `rank`.
+    pub value: Value,
+    /// The other metrics, by name.
+    pub all: BTreeMap<String, f64>,
+}
+
+/// How the transformation was found.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct SearchReport {
+    /// Transformations inside the policy's limits.
+    pub nodes: u64,
+    /// Of those, checked on the data.
+    pub checked: u64,
+    /// Whether the result is proved to be the best.
+    pub optimal: bool,
+    /// Wall time. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub seconds: Option<f64>,
+}
+
+/// Privacy loss of a product.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct PrivacyLoss {
+    /// ε.
+    pub epsilon: f64,
+    /// δ.
+    pub delta: f64,
+    /// μ of Gaussian differential privacy; null where it does not apply.
+    #[serde(default)]
+    pub mu: Option<f64>,
+}
+
+/// Privacy loss of the release, and what the pool's ledger says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct ReleaseLoss {
+    /// Sum over the products.
+    #[serde(flatten)]
+    pub loss: PrivacyLoss,
+    /// The ledger after this release.
+    pub ledger: LedgerReport,
+}
+
+/// What the ledger of a pool says.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct LedgerReport {
+    /// Spent by all releases so far, by parameter.
+    pub spent: BTreeMap<String, f64>,
+    /// Left.
+    pub remaining: BTreeMap<String, f64>,
+}
+
+/// What the declared parameters bound, whatever the attacker knows.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub struct Bounds {
+    /// Success of naming one person among those who could be in the pool.
+    pub reidentification: f64,
+    /// True positives of a membership attack with one false positive in a thousand.
+    #[serde(rename = "tpr_at_fpr_0.001")]
+    pub tpr_at_fpr: f64,
+    /// Belief in membership of an attacker who began at one half.
+    #[serde(rename = "posterior_from_0.5")]
+    pub posterior: f64,
+}
+
+/// One attack on a product.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attack {
+    /// Its name.
+    pub name: AttackName,
+    /// Why it was not run; then no other field is there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_run: Option<String>,
+    /// How the attacker came by the knowledge: "uniform", "popular", "surviving", ….
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub knowledge: Option<String>,
+    /// Items, values or columns known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known: Option<u64>,
+    /// The column concerned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<String>,
+    /// Attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trials: Option<u64>,
+    /// Attempts that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub successes: Option<u64>,
+    /// Share of attempts that succeeded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rate: Option<f64>,
+    /// Upper confidence bound of the rate; the rate itself if `exact`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub upper: Option<f64>,
+    /// Every person and every knowledge set was tried: there is no sampling error.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
+    /// What the same attack achieves on people who are not in the release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+    /// What is left of the rate above the baseline.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess: Option<f64>,
+    /// Rate of the same attack on the raw pool. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub original_rate: Option<f64>,
+    /// The same for each tenth of the people, rarest first, fixed before the attack.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub deciles: Vec<Decile>,
+    /// What the gate compares with its limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gate_value: Option<f64>,
+}
+
+impl Attack {
+    /// An attack with no result yet.
+    #[must_use]
+    pub fn new(name: AttackName) -> Self {
+        Self {
+            name,
+            not_run: None,
+            knowledge: None,
+            known: None,
+            column: None,
+            trials: None,
+            successes: None,
+            rate: None,
+            upper: None,
+            exact: false,
+            baseline: None,
+            excess: None,
+            original_rate: None,
+            deciles: Vec::new(),
+            gate_value: None,
+        }
+    }
+
+    /// An attack that was not run, with the reason.
+    #[must_use]
+    pub fn not_run(name: AttackName, reason: impl Into<String>) -> Self {
+        Self { not_run: Some(reason.into()), ..Self::new(name) }
+    }
+}
+
+/// A tenth of the people.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Decile {
+    /// Share of attempts on them that succeeded.
+    pub rate: f64,
+    /// Upper confidence bound.
+    pub upper: f64,
+    /// Baseline of this tenth.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<f64>,
+}
+
+/// Sizes of equivalence classes: pairs of size (people) and number of classes, ascending.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassSizes {
+    /// In the pool. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<Vec<(u64, u64)>>,
+    /// In the released file.
+    pub after: Vec<(u64, u64)>,
+}
+
+/// Share of people whom `known` items single out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct UnicityPoint {
+    /// Number of items known.
+    pub known: u64,
+    /// In the pool. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub before: Option<f64>,
+    /// In the release.
+    pub after: f64,
+    /// Upper confidence bound of `after`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_upper: Option<f64>,
+}
+
+/// The gate's verdict.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct GateVerdict {
+    /// Largest risk that is published.
+    pub max_risk: f64,
+    /// Whose risk counts.
+    #[serde(default)]
+    pub on: GateOn,
+    /// Coverage of the upper bounds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub confidence: Option<f64>,
+    /// Whether every product is within the limit.
+    pub passed: bool,
+    /// Why not, one sentence each.
+    pub reasons: Vec<String>,
+}
+
+/// Wall time of the parts of a run, in seconds.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct Seconds {
+    /// Reading.
+    pub read: f64,
+    /// Fitting.
+    pub fit: f64,
+    /// Writing.
+    pub write: f64,
+    /// Measuring and attacking.
+    pub assess: f64,
+}
