@@ -1,5 +1,8 @@
 //! Tests of `anonymity` from outside the crate.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails its test, in helpers too")]
+#![expect(clippy::cast_precision_loss, reason = "the counts of tests are small")]
+
 mod adult;
 mod broken;
 mod listeners;

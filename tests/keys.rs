@@ -1,5 +1,7 @@
 //! Tests of `keys` from outside the crate.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use backmask::Error;
 use backmask::keys::{Key, KeyOrigin};
 use std::path::{Path, PathBuf};

@@ -1,5 +1,7 @@
 //! Tests of `policy` from outside the crate.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
+
 use backmask::Error;
 use backmask::policy::{
     AttackName, Column, HierarchySpec, Model, Order, Policy, Product, PseudonymMethod, PseudonymSpec, RecordsProduct, Role, Scope, Search,
@@ -7,6 +9,7 @@ use backmask::policy::{
 };
 use backmask::units::K;
 use proptest::prelude::*;
+use std::collections::BTreeSet;
 
 mod mistakes;
 
@@ -496,6 +499,39 @@ proptest! {
         let again = Policy::from_toml(&text).unwrap();
         prop_assert_eq!(&again, &policy);
         prop_assert_eq!(again.normalized().unwrap(), text);
+    }
+
+    /// A table is bound if and only if the columns of the data are among those declared, and hold those declared for the table alone and the subject.
+    #[test]
+    fn binding_agrees_with_sets(
+        common in proptest::collection::btree_set("[a-f]", 0..4),
+        own in proptest::collection::btree_set("[a-f]", 0..3),
+        other in proptest::collection::btree_set("[a-f]", 0..3),
+        subject in proptest::option::of("[a-f]"),
+        data in proptest::collection::btree_set("[a-f]", 0..6),
+    ) {
+        let mut policy = Policy::new("n");
+        policy.subject = subject.clone().map(Subject::new);
+        for (declared, columns) in [(&common, &mut policy.columns), (&own, &mut policy.profiles.columns), (&other, &mut policy.events.columns)] {
+            columns.extend(declared.iter().map(|name| (name.clone(), Column::new(Role::Other))));
+        }
+        let columns: Vec<&str> = data.iter().map(String::as_str).collect();
+        let declared: BTreeSet<String> = common.union(&own).chain(&subject).cloned().collect();
+        let good = data.is_subset(&declared) && own.is_subset(&data) && subject.iter().all(|name| data.contains(name));
+        match policy.bind(Table::Profiles, &columns) {
+            Ok(bound) => {
+                prop_assert!(good);
+                prop_assert_eq!(bound.keys().cloned().collect::<BTreeSet<_>>(), data);
+                prop_assert!(bound.iter().all(|(name, column)| (column.role == Role::Subject) == (Some(name) == subject.as_ref())));
+            }
+            Err(error) => {
+                prop_assert!(!good, "{}", error);
+                for name in data.difference(&declared) {
+                    let list = error.to_string();
+                    prop_assert!(list.split([' ', ',', ';']).any(|word| word == name), "{} is not named in {}", name, list);
+                }
+            }
+        }
     }
 
     /// No text makes the parser panic, and no message has more than one line.

@@ -1,5 +1,7 @@
 //! Tokens across domains.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use backmask::arrow::array::{Array, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
 use backmask::keys::{Domain, Key};
 use backmask::pipeline::{MapColumn, Transform};

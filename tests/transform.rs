@@ -1,5 +1,7 @@
 //! Treatments, accumulators and drivers over whole pools: results must not depend on batches, order, splits or threads.
 
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
 use backmask::arrow::array::{Array, ArrayRef, AsArray, Int64Array, RecordBatch, StringArray, TimestampMillisecondArray, UInt32Array};
 use backmask::arrow::compute::{cast, concat_batches, take_record_batch};
 use backmask::arrow::datatypes::{DataType, Int32Type, Int64Type, SchemaRef};
@@ -33,9 +35,9 @@ fn pool() -> RecordBatch {
         })
         .collect();
     RecordBatch::try_from_iter_with_nullable([
-        ("subject_id", Arc::new(StringArray::from_iter(rows.iter().map(|row| row.0.as_deref()))) as ArrayRef, true),
-        ("started_at", Arc::new(TimestampMillisecondArray::from_iter(rows.iter().map(|row| row.1)).with_timezone("UTC")), true),
-        ("ms_played", Arc::new(Int64Array::from_iter(rows.iter().map(|row| row.2))), true),
+        ("subject_id", Arc::new(rows.iter().map(|row| row.0.as_deref()).collect::<StringArray>()) as ArrayRef, true),
+        ("started_at", Arc::new(rows.iter().map(|row| row.1).collect::<TimestampMillisecondArray>().with_timezone("UTC")), true),
+        ("ms_played", Arc::new(rows.iter().map(|row| row.2).collect::<Int64Array>()), true),
         ("ip_addr", Arc::new(StringArray::from(vec!["192.0.2.7"; rows.len()])), true),
     ])
     .unwrap()
@@ -204,7 +206,7 @@ fn the_first_error_wins_whichever_thread_finds_one() {
             let error = engine::fit(&sources(&numbers, &[200, 400, 650]), &options, || Refusing(303)).unwrap_err().to_string();
             assert!(error.contains("(6 rows): first row 300"), "{threads} threads: {error}");
             let mut transformed = engine::transform_on(stream(&numbers, 10), Refusing(303), threads).unwrap();
-            assert_eq!(transformed.by_ref().take(30).filter(Result::is_ok).count(), 30);
+            assert_eq!(transformed.by_ref().take(30).flatten().count(), 30);
             assert!(transformed.next().unwrap().unwrap_err().to_string().contains("first row 300"));
             assert!(transformed.next().is_none(), "the stream goes on after its error");
         }
@@ -230,7 +232,7 @@ fn an_unreadable_piece_is_an_error_and_an_abandoned_stream_is_not() {
 struct EvenRows(RecordBatch);
 
 impl Source for EvenRows {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "even"
     }
     fn schema(&self) -> SchemaRef {

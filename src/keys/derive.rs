@@ -54,9 +54,9 @@ mod tests {
     fn hmac(key: &[u8], message: &[u8]) -> [u8; 32] {
         let mut block = [0; 64];
         if key.len() > 64 {
-            block[..32].copy_from_slice(&Sha256::digest(key))
+            block[..32].copy_from_slice(&Sha256::digest(key));
         } else {
-            block[..key.len()].copy_from_slice(key)
+            block[..key.len()].copy_from_slice(key);
         }
         let inner = Sha256::digest([&block.map(|byte| byte ^ 0x36)[..], message].concat());
         Sha256::digest([&block.map(|byte| byte ^ 0x5c)[..], &inner].concat()).into()
@@ -137,18 +137,38 @@ mod tests {
         #[test]
         fn shifted_boundaries_differ(text in ".{1,8}", first in 0..6_usize, second in 0..6_usize) {
             prop_assume!(first != second);
-            let mut outputs = std::collections::HashSet::new();
-            let cuts = text.char_indices().map(|(at, _)| at).chain([text.len()]);
-            let mut count = 0;
-            for cut in cuts {
+            prop_assert!(separates_shifts(&text, first, second, |domain| domain.expand(&[7; 32])));
+        }
+    }
+
+    /// Whether `derive` tells apart all ways to spread `text` over two parts.
+    fn separates_shifts(text: &str, first: usize, second: usize, derive: impl Fn(&Domain<'_>) -> [u8; 32]) -> bool {
+        let cuts: Vec<usize> = text.char_indices().map(|(at, _)| at).chain([text.len()]).collect();
+        let outputs: std::collections::HashSet<[u8; 32]> = cuts
+            .iter()
+            .map(|&cut| {
                 let mut parts = [""; 6];
                 parts[first] = &text[..cut];
                 parts[second] = &text[cut..];
-                outputs.insert(domain(parts).expand(&[7; 32]));
-                count += 1;
+                derive(&domain(parts))
+            })
+            .collect();
+        outputs.len() == cuts.len()
+    }
+
+    /// The test above finds a derivation that leaves the lengths out, or parts the texts with a character that they may hold.
+    #[test]
+    fn a_derivation_without_lengths_is_caught() {
+        let broken = |separator: &'static str| {
+            move |domain: &Domain<'_>| {
+                let parts = [domain.purpose, domain.recipient, domain.release, domain.product, domain.column, domain.period];
+                hkdf(&[0; 32], &[7; 32], parts.join(separator).as_bytes(), 32).try_into().unwrap()
             }
-            prop_assert_eq!(outputs.len(), count);
-        }
+        };
+        assert!(!separates_shifts("abc", 0, 1, broken("")));
+        assert!(!separates_shifts("//", 0, 1, broken("/")));
+        assert!(separates_shifts("abc", 0, 1, |domain| domain.expand(&[7; 32])));
+        assert!(separates_shifts("//", 0, 1, |domain| domain.expand(&[7; 32])));
     }
 
     #[test]
@@ -171,9 +191,6 @@ mod tests {
     #[test]
     fn the_derivation_is_frozen() {
         let output = domain(["pseudonym", "Example", "r1", "people", "subject_id", ""]).expand(&[0x42; 32]);
-        assert_eq!(
-            output.iter().map(|byte| format!("{byte:02x}")).collect::<String>(),
-            "70551ce244a41fd0592d237a388399bb6782be3dd9b688e7e540d58dbebc65dd"
-        );
+        assert_eq!(output.to_vec(), hex("70551ce244a41fd0592d237a388399bb6782be3dd9b688e7e540d58dbebc65dd"));
     }
 }

@@ -108,7 +108,9 @@ mod tests {
             prop_assert_eq!(scores, again);
             prop_assert_eq!(&split, &again_split);
             let mut sizes = [0_usize; 10];
-            split.iter().for_each(|&decile| sizes[usize::from(decile)] += 1);
+            for &decile in &split {
+                sizes[usize::from(decile)] += 1;
+            }
             prop_assert!(sizes.iter().all(|size| size.abs_diff(lists.len() / 10) <= 1));
         }
     }

@@ -78,7 +78,7 @@ pub fn visit_canonical(array: &dyn Array, mut visit: impl FnMut(Option<&[u8]>)) 
         DataType::UInt32 => of_integers::<UInt32Type>(array, visit),
         DataType::UInt64 => of_integers::<UInt64Type>(array, visit),
         DataType::Decimal128(_, 0) => of_integers::<Decimal128Type>(array, visit),
-        DataType::Float16 => of_floats(array.as_primitive::<Float16Type>(), |v| v.to_f64(), visit),
+        DataType::Float16 => of_floats(array.as_primitive::<Float16Type>(), <Float16Type as ArrowPrimitiveType>::Native::to_f64, visit),
         DataType::Float32 => of_floats(array.as_primitive::<Float32Type>(), f64::from, visit),
         DataType::Float64 => of_floats(array.as_primitive::<Float64Type>(), |v| v, visit),
         DataType::Date32 => of_words(array.as_primitive::<Date32Type>(), |days| (DATE, i128::from(days)), visit),

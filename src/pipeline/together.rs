@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// The state of one accumulator as a single row, so that states of different lengths stand beside each other.
 fn pack(state: Vec<ArrayRef>) -> Result<ArrayRef> {
-    let length = state.first().map_or(0, |array| array.len());
+    let length = state.first().map_or(0, Array::len);
     let fields: Fields = state.iter().enumerate().map(|(i, array)| Field::new(i.to_string(), array.data_type().clone(), true)).collect();
     let columns = StructArray::try_new_with_length(fields, state, None, length)
         .map_err(|e| Error::arrow("packing the state of an accumulator", &e))?;

@@ -158,27 +158,25 @@ impl Mistake {
         {
             segments.pop();
         }
-        let mut key = String::new();
+        let mut parts: Vec<String> = Vec::new();
         for segment in segments {
             match segment {
-                Segment::Seq { index } => key += &format!("[{index}]"),
-                Segment::Map { key: name } | Segment::Enum { variant: name } => join(&mut key, name),
+                Segment::Seq { index } => parts.push(format!("[{index}]")),
+                Segment::Map { key: name } | Segment::Enum { variant: name } => push_key(&mut parts, name),
                 Segment::Unknown => {}
             }
         }
         if let Some(name) = &self.key {
-            join(&mut key, name);
+            push_key(&mut parts, name);
         }
-        Error::policy(if key.is_empty() { "the file".to_owned() } else { key }, self.problem, self.remedy)
+        Error::policy(if parts.is_empty() { "the file".to_owned() } else { parts.concat() }, self.problem, self.remedy)
     }
 }
 
-/// Adds a key to a dotted path.
-fn join(path: &mut String, key: &str) {
-    if !path.is_empty() {
-        path.push('.');
-    }
-    *path += &super::quoted_key(key);
+/// Adds a key to the parts of a dotted path.
+fn push_key(parts: &mut Vec<String>, key: &str) {
+    let dot = if parts.is_empty() { "" } else { "." };
+    parts.push(format!("{dot}{}", super::quoted_key(key)));
 }
 
 impl fmt::Display for Mistake {
@@ -255,7 +253,7 @@ impl de::Error for Mistake {
 /// A TOML value as a deserializer that hands out the tags of a table first (see [`super::tagged`]).
 struct Node(toml::Value);
 
-impl<'de> IntoDeserializer<'de, Mistake> for Node {
+impl IntoDeserializer<'_, Mistake> for Node {
     type Deserializer = Self;
 
     fn into_deserializer(self) -> Self {
@@ -316,7 +314,7 @@ impl Node {
     /// The error for a value where `expected` should stand.
     fn refuse<T>(self, expected: &'static str) -> Result<T, Mistake> {
         struct Nothing(&'static str);
-        impl<'de> Visitor<'de> for Nothing {
+        impl Visitor<'_> for Nothing {
             type Value = std::convert::Infallible;
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str(self.0)

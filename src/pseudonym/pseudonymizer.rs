@@ -85,9 +85,10 @@ impl Pseudonymizer {
     pub fn tokens(&self, array: &dyn Array) -> Result<FixedSizeBinaryArray> {
         let tokens = self.of_rows(array)?;
         let mut bytes = Vec::with_capacity(tokens.len() * 16);
-        tokens.iter().for_each(|token| bytes.extend_from_slice(&token.unwrap_or_default()));
-        let nulls = NullBuffer::from_iter(tokens.iter().map(Option::is_some));
-        let nulls = Some(nulls).filter(|nulls| nulls.null_count() > 0);
+        for token in &tokens {
+            bytes.extend_from_slice(&token.unwrap_or_default());
+        }
+        let nulls = present(&tokens);
         FixedSizeBinaryArray::try_new_with_len(TOKEN_BYTES, Buffer::from_vec(bytes), nulls, tokens.len())
             .map_err(|e| Error::arrow("writing tokens", &e))
     }
@@ -117,12 +118,17 @@ impl Kernel for Pseudonymizer {
                 kind: "more than 67 million rows in one batch; read smaller batches".to_owned(),
             })?);
         }
-        let nulls = NullBuffer::from_iter(tokens.iter().map(Option::is_some));
-        let nulls = Some(nulls).filter(|nulls| nulls.null_count() > 0);
+        let nulls = present(&tokens);
         let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
         let column = StringArray::try_new(offsets, Buffer::from_vec(text), nulls).map_err(|e| Error::arrow("writing tokens", &e))?;
         Ok(Arc::new(column))
     }
+}
+
+/// Which rows have a token; `None` if all have.
+fn present(tokens: &[Option<Token>]) -> Option<NullBuffer> {
+    let present: NullBuffer = tokens.iter().map(Option::is_some).collect();
+    (present.null_count() > 0).then_some(present)
 }
 
 /// Probability that at least two of `n` different values have the same 128-bit token, from above: min(1, n(n − 1) / 2¹²⁹).

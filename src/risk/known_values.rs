@@ -55,6 +55,7 @@ pub struct KnownValues<'a, R: ?Sized> {
     deciles: Option<Vec<u8>>,
     triples: usize,
     memory: usize,
+    exact_rows: u64,
 }
 
 impl<'a, R: CodeChunks + ?Sized> KnownValues<'a, R> {
@@ -73,7 +74,7 @@ impl<'a, R: CodeChunks + ?Sized> KnownValues<'a, R> {
             return Err(Error::Parameter { name: "ids", problem: "needs one for each subject".to_owned() });
         }
         let columns = columns.into_iter().map(Into::into).collect();
-        Ok(Self { rows, columns, subjects, subject_ids, deciles: None, triples: 200, memory: 1 << 28 })
+        Ok(Self { rows, columns, subjects, subject_ids, deciles: None, triples: 200, memory: 1 << 28, exact_rows: EXACT_ROWS })
     }
 
     /// The same attack with other deciles, one for each subject: fixed before the attack by another declared score.
@@ -97,6 +98,13 @@ impl<'a, R: CodeChunks + ?Sized> KnownValues<'a, R> {
     #[must_use]
     pub fn with_memory(mut self, bytes: usize) -> Self {
         self.memory = bytes;
+        self
+    }
+
+    /// The same attack with everybody attacked if there are at most so many rows (2,000,000), whatever the number of trials.
+    #[must_use]
+    pub fn with_exact_rows(mut self, rows: u64) -> Self {
+        self.exact_rows = rows;
         self
     }
 
@@ -171,7 +179,7 @@ impl<'a, R: CodeChunks + ?Sized> KnownValues<'a, R> {
         }
         let total: u64 = rows.iter().sum();
         let count = people.len() as u64;
-        let exact = count <= options.trials || total <= EXACT_ROWS || total == count;
+        let exact = count <= options.trials || total <= self.exact_rows || total == count;
         let mut target = vec![false; if exact { 0 } else { self.subjects }];
         let mut target_rows = 0;
         if !exact {

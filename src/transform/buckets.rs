@@ -101,7 +101,9 @@ impl Kernel for Buckets {
         }
         let keys = match (Numbers::of(array.data_type(), "put into buckets")?, array.data_type()) {
             (Numbers::Integers, _) => with_integer!(array, self.of_integers),
-            (Numbers::Floats, DataType::Float16) => self.of_floats(array.as_primitive::<Float16Type>(), |value| value.to_f64()),
+            (Numbers::Floats, DataType::Float16) => {
+                self.of_floats(array.as_primitive::<Float16Type>(), <Float16Type as ArrowPrimitiveType>::Native::to_f64)
+            }
             (Numbers::Floats, DataType::Float32) => self.of_floats(array.as_primitive::<Float32Type>(), f64::from),
             (Numbers::Floats, _) => self.of_floats(array.as_primitive::<Float64Type>(), |value| value),
         };

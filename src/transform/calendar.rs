@@ -22,7 +22,7 @@ struct Place {
 
 #[inline]
 fn place(day: i64) -> Place {
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a remainder of 146,097 fits")]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of 146,097 fits")]
     let day_of_era = (day + EPOCH).rem_euclid(DAYS_OF_ERA) as u32;
     let centuries = 4 * day_of_era + 3;
     let (century, day_of_century) = (centuries / 146_097, centuries % 146_097 / 4);

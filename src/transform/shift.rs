@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// in the BLAKE3 output stream, keyed with a key derived for this purpose, so every number is equally likely, exactly.
 ///
 /// ```
-/// use backmask::arrow::array::{StringArray, TimestampSecondArray, UInt32Array};
+/// use backmask::arrow::array::{Array, StringArray, TimestampSecondArray, UInt32Array, cast::AsArray};
 /// use backmask::arrow::compute::take;
 /// use backmask::{keys::Key, transform::{DayShift, add_days}};
 ///
@@ -28,10 +28,8 @@ use std::sync::Arc;
 /// // … and gathers by code.
 /// let codes = UInt32Array::from(vec![1, 0, 1]);
 /// let times = TimestampSecondArray::from(vec![1_700_000_000, 1_700_000_060, 1_700_000_120]);
-/// let days = Int64Array::from(take(&days, &codes, None)?.to_data());
-/// let shifted = add_days(&times, &days)?;
-/// # use backmask::arrow::array::{Array, Int64Array};
-/// # assert_eq!(shifted.len(), 3);
+/// let shifted = add_days(&times, take(&days, &codes, None)?.as_primitive())?;
+/// assert_eq!(shifted.len(), 3);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 ///
@@ -163,13 +161,13 @@ pub fn add_days(times: &dyn Array, days: &Int64Array) -> Result<ArrayRef> {
 pub struct Shift {
     subject: String,
     time: String,
-    shift: DayShift,
+    by: DayShift,
 }
 
 impl Shift {
     /// Moves the column `time` by at most `days` days in either direction, by the values of the column `subject`.
     pub fn new(subject: impl Into<String>, time: impl Into<String>, days: u32, key: &Key) -> Self {
-        Self { subject: subject.into(), time: time.into(), shift: DayShift::new(key, days) }
+        Self { subject: subject.into(), time: time.into(), by: DayShift::new(key, days) }
     }
 }
 
@@ -187,7 +185,7 @@ impl Transform for Shift {
         let schema = self.output_schema(batch.schema_ref())?;
         let time = column_index(batch.schema_ref(), &self.time)?;
         let subject = batch.column(column_index(batch.schema_ref(), &self.subject)?);
-        let days = self.shift.days(subject).map_err(|e| name_column(e, &self.subject))?;
+        let days = self.by.days(subject).map_err(|e| name_column(e, &self.subject))?;
         let mut columns = batch.columns().to_vec();
         columns[time] = add_days(&columns[time], &days).map_err(|e| name_column(e, &self.time))?;
         assemble(schema, columns, batch.num_rows())

@@ -24,11 +24,11 @@ fn adult(test: &str, columns: &[&str]) -> Option<Fitted> {
         .iter()
         .map(|name| {
             let index = COLUMNS.iter().position(|column| column == name).unwrap();
-            let text = rows.iter().map(|row| &row[index]);
+            let values = rows.iter().map(|row| &row[index]);
             let array: ArrayRef = if *name == "age" {
-                Arc::new(text.map(|age| Some(age.parse::<i64>().unwrap())).collect::<Int64Array>())
+                Arc::new(values.map(|age| Some(age.parse::<i64>().unwrap())).collect::<Int64Array>())
             } else {
-                Arc::new(StringArray::from_iter_values(text))
+                Arc::new(StringArray::from_iter_values(values))
             };
             let file = path.with_file_name(format!("adult_hierarchy_{name}.csv"));
             (*name, array, Some(HierarchySpec::File { path: file.to_string_lossy().into_owned(), delimiter: ';' }))

@@ -156,7 +156,9 @@ fn ignoring_the_whole_multiset_is_caught() {
     for (place, person) in rows {
         histories.entry(person).or_default().push(place);
     }
-    histories.values_mut().for_each(|places| places.sort_unstable());
+    for places in histories.values_mut() {
+        places.sort_unstable();
+    }
     let alone = histories.values().filter(|one| histories.values().filter(|other| one == other).count() == 1).count();
     assert_eq!(alone, 6);
     let broken = |report: &ClassReport| report.smallest_subjects >= Some(3);

@@ -62,7 +62,7 @@ fn twelve_listeners_at_least_share_every_released_row() {
         counter.observe(&table.slice(start, 7_000.min(table.num_rows() - start))).unwrap();
     }
     let report = counter.finish().unwrap();
-    assert_eq!(report.classes as usize, best.classes.len());
+    assert_eq!(report.classes, best.classes.len() as u64);
     assert_eq!(report.smallest_subjects, best.smallest_subjects());
     assert_eq!(report.claim(12), Claim::Subject { achieved: best.smallest_subjects().unwrap() });
     let rows_in_classes: u64 = report.class_size_histogram.iter().map(|(size, classes)| size * classes).sum();

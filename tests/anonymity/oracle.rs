@@ -68,7 +68,7 @@ impl Table {
     }
 
     fn search(&self) -> (Outcome, Vec<Hierarchy>) {
-        let subjects = self.subjects.as_ref().map(|subjects| StringArray::from_iter_values(subjects));
+        let subjects = self.subjects.as_ref().map(StringArray::from_iter_values);
         let fitted = fit(&self.columns(), subjects.as_ref().map(|subjects| subjects as _));
         let models = Models::new().and(KAnonymity { k: K::new(self.k).unwrap(), linkability: self.linkability });
         let quality = Quality { aggregate: self.aggregate, gs_factor: self.gs_factor, ..Quality::default() };
@@ -144,7 +144,7 @@ impl Table {
         let score = match self.aggregate {
             AggregateFunction::Sum => vec![values[0] + values[1]],
             AggregateFunction::Maximum => vec![values[0].max(values[1])],
-            AggregateFunction::ArithmeticMean => vec![(values[0] + values[1]) / 2.0],
+            AggregateFunction::ArithmeticMean => vec![values.iter().sum::<f64>() / 2.0],
             AggregateFunction::GeometricMean => vec![((1.0 + values[0]) * (1.0 + values[1])).sqrt() - 1.0],
             AggregateFunction::Rank => {
                 values.sort_by(|one, other| other.partial_cmp(one).unwrap());

@@ -16,7 +16,7 @@ fn table(rows: &[(&str, u8)]) -> RecordBatch {
     RecordBatch::try_from_iter([("class", class), ("token", token)]).unwrap()
 }
 
-fn count(people: People, batches: &[RecordBatch]) -> ClassReport {
+fn count(people: People, batches: &[&RecordBatch]) -> ClassReport {
     let mut counter = ClassCounter::new(["class"], people);
     for batch in batches {
         counter.observe(batch).unwrap();
@@ -32,24 +32,24 @@ fn token() -> People {
 fn the_unit_is_subject_only_where_it_is_true() {
     // One row each.
     let single = table(&[("a", 1), ("a", 2), ("b", 3), ("b", 4)]);
-    assert_eq!(count(token(), &[single.clone()]).claim(2), Claim::Subject { achieved: 2 });
-    assert_eq!(count(People::OneRowEach, &[single.clone()]).claim(2), Claim::Subject { achieved: 2 });
-    assert_eq!(count(People::Unknown, &[single]).claim(2), Claim::NeedsPool { smallest_rows: 2 });
+    assert_eq!(count(token(), &[&single]).claim(2), Claim::Subject { achieved: 2 });
+    assert_eq!(count(People::OneRowEach, &[&single]).claim(2), Claim::Subject { achieved: 2 });
+    assert_eq!(count(People::Unknown, &[&single]).claim(2), Claim::NeedsPool { smallest_rows: 2 });
     // Tokens link rows: two people with the same two classes, and two with others.
     let shared = table(&[("a", 1), ("b", 1), ("a", 2), ("b", 2)]);
-    assert_eq!(count(token(), &[shared]).claim(2), Claim::Subject { achieved: 2 });
+    assert_eq!(count(token(), &[&shared]).claim(2), Claim::Subject { achieved: 2 });
     let alone = table(&[("a", 1), ("b", 1), ("b", 2), ("c", 2), ("a", 3), ("c", 3)]);
-    let report = count(token(), &[alone.clone()]);
+    let report = count(token(), &[&alone]);
     assert_eq!((report.multiset_k, report.smallest_subjects, report.one_row_each), (Some(1), Some(2), Some(false)));
     assert_eq!(report.claim(2), Claim::SubjectPerRow { achieved: 2 });
     // The same rows without tokens: nobody owns more than half of a class.
-    assert_eq!(count(People::Owner("token".into()), &[alone]).claim(2), Claim::Subject { achieved: 2 });
+    assert_eq!(count(People::Owner("token".into()), &[&alone]).claim(2), Claim::Subject { achieved: 2 });
     // Without tokens, one owner of three of four rows.
     let owned = table(&[("a", 1), ("a", 1), ("a", 1), ("a", 2)]);
-    let report = count(People::Owner("token".into()), &[owned]);
+    let report = count(People::Owner("token".into()), &[&owned]);
     assert_eq!((report.smallest_subjects, report.largest_share_of_one_subject), (Some(2), Some(0.75)));
     assert_eq!(report.claim(2), Claim::Subject { achieved: 1 });
-    assert_eq!(count(token(), &[table(&[])]).claim(2), Claim::Empty);
+    assert_eq!(count(token(), &[&table(&[])]).claim(2), Claim::Empty);
     assert_eq!(count(People::Unknown, &[]).claim(2), Claim::Empty);
 }
 
@@ -60,8 +60,8 @@ fn files_may_store_the_same_values_in_other_ways() {
     let classes: DictionaryArray<Int8Type> = rows.iter().map(|row| row.0).collect();
     let tokens: StringViewArray = rows.iter().map(|row| Some(format!("t{}", row.1))).collect();
     let other = RecordBatch::try_from_iter([("class", Arc::new(classes) as ArrayRef), ("token", Arc::new(tokens) as ArrayRef)]).unwrap();
-    let report = count(token(), &[plain.slice(0, 1), other.slice(1, 2), plain.slice(3, 1)]);
-    assert_eq!(report, count(token(), &[plain]));
+    let report = count(token(), &[&plain.slice(0, 1), &other.slice(1, 2), &plain.slice(3, 1)]);
+    assert_eq!(report, count(token(), &[&plain]));
     assert_eq!((report.rows, report.subjects, report.classes, report.average_class_size), (4, Some(2), 2, 2.0));
     assert_eq!(report.class_size_histogram, [(2, 2)]);
 }
@@ -90,7 +90,7 @@ proptest! {
         let whole = table(&rows);
         let cut = cut.min(rows.len());
         let (left, right) = (whole.slice(0, cut), whole.slice(cut, rows.len() - cut));
-        let expected = count(token(), &[whole]);
+        let expected = count(token(), &[&whole]);
         let counter = |batch: &RecordBatch| {
             let mut counter = ClassCounter::new(["class"], token());
             counter.observe(batch).unwrap();

@@ -88,6 +88,7 @@ fn mistakes_of_form_name_their_key() {
 }
 
 #[test]
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn contradictions_name_their_key_and_the_remedy() {
     let cases = [
         ("version = 1", "version = 2", "version", "version = 1"),
@@ -97,7 +98,7 @@ fn contradictions_name_their_key_and_the_remedy() {
         ("delimiter = \";\"", "delimiter = \"§\"", "input.delimiter", "ASCII"),
         ("delimiter = \";\"", "delimiter = '\"'", "input.delimiter", "ASCII"),
         ("delimiter = \";\"", "delimiter = \"\\n\"", "input.delimiter", "ASCII"),
-        ("format = \"csv\"", "format = \"parquet\"", "input.delimiter", "not separated text"),
+        ("format = \"csv\"", "format = \"parquet\"", "input.delimiter", "only for format"),
         ("delimiter = \";\"", "columns = { a = \"x\", b = \"x\" }", "input.columns.b", "one name"),
         ("delimiter = \";\"", "profiles = { delimiter = \"é\" }", "input.profiles.delimiter", "ASCII"),
         // The subject.
@@ -295,6 +296,8 @@ fn contradictions_name_their_key_and_the_remedy() {
         ("suppression_limit = 0.05", "time_limit = 3", "products[0].time_limit", "heuristic"),
         ("suppression_limit = 0.05", "search = \"heuristic\"\ntime_limit = 0", "products[0].time_limit", "positive"),
         ("suppression_limit = 0.05", "accept_risk = \" \"", "products[0].accept_risk", "reason"),
+        ("suppression_limit = 0.05", "accept_risk = \"a\\nb\"", "products[0].accept_risk", "one line"),
+        ("format = \"csv\"\ndelimiter = \";\"", "format = \"lfm-1b\"\nheader = true", "input.header", "only for format"),
         ("quality = { weights = { age = 2.0 } }", "quality = { gs_factor = 1.5 }", "products[0].quality.gs_factor", "from 0 to 1"),
         ("quality = { weights = { age = 2.0 } }", "quality = { gs_factor = nan }", "products[0].quality.gs_factor", "from 0 to 1"),
         ("age = 2.0", "age = -2.0", "products[0].quality.weights.age", "not negative"),

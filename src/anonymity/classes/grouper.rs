@@ -339,3 +339,97 @@ fn group_lists(maps: &[Digits<'_>], leaves: &Leaves, hasher: &DefaultHashBuilder
         classes.of_tuples.push(class);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::anonymity::classes::TupleBuilder;
+    use crate::policy::HierarchySpec;
+    use arrow::array::Int32Array;
+    use proptest::prelude::*;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    /// Two columns with the values 0..6 in intervals of 2 and 4, missing values too.
+    fn hierarchies() -> [Hierarchy; 2] {
+        let values = Int32Array::from(vec![0, 1, 2, 3, 4, 5]);
+        let spec = HierarchySpec::Intervals { widths: vec![2.0, 4.0], origin: 0.0 };
+        ["x", "y"].map(|column| Hierarchy::build(column, &spec, &values, true).unwrap())
+    }
+
+    proptest! {
+        #[test]
+        fn every_kind_of_key_counts_like_sets_of_people(
+            rows in prop::collection::vec((0..7_u32, 0..7_u32, 0..5_u32), 0..40),
+            walk in prop::collection::vec((0..=3_usize, 0..=3_usize), 1..6),
+        ) {
+            let hierarchies = hierarchies();
+            let code = |value| if value == 6 { NULL_CODE } else { value };
+            let column = |pick: fn(&(u32, u32, u32)) -> u32| rows.iter().map(pick).collect::<Vec<_>>();
+            let (x, y): (Vec<_>, Vec<_>) = rows.iter().map(|row| (code(row.0), code(row.1))).unzip();
+            let mut builder = TupleBuilder::new(2);
+            builder.extend(&[&x, &y], Some(&column(|row| row.2))).unwrap();
+            let tuples = builder.finish().unwrap();
+            let mut groupers: Vec<_> =
+                [KeyKind::Narrow, KeyKind::Wide, KeyKind::Lists].map(|kind| Grouper::with_keys(&tuples, &hierarchies, kind).unwrap()).into();
+            // One grouper for the whole walk: kept keys of earlier levels must not leak into later ones.
+            for (one, two) in walk {
+                let mut expected: BTreeMap<(u32, u32), BTreeMap<u32, u64>> = BTreeMap::new();
+                for row in &rows {
+                    let class = (hierarchies[0].levels()[one].codes()[row.0 as usize], hierarchies[1].levels()[two].codes()[row.1 as usize]);
+                    *expected.entry(class).or_default().entry(row.2).or_default() += 1;
+                }
+                let mut expected: Vec<_> = expected
+                    .values()
+                    .map(|people| ClassStatistics {
+                        rows: people.values().sum(),
+                        subjects: people.keys().collect::<BTreeSet<_>>().len() as u64,
+                        max_rows_of_a_subject: people.values().copied().max().unwrap_or(0),
+                    })
+                    .collect();
+                expected.sort();
+                for grouper in &mut groupers {
+                    let classes = grouper.group(&[one, two]).unwrap();
+                    let mut found = classes.statistics().to_vec();
+                    found.sort();
+                    prop_assert_eq!(&found, &expected);
+                    prop_assert_eq!(classes.of_tuples().len(), tuples.len());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn codes_that_no_hierarchy_knows_are_counted_and_refused() {
+        let hierarchies = hierarchies();
+        let mut builder = TupleBuilder::new(2);
+        builder.extend(&[&[0, 6, 6], &[0, 0, 0]], None).unwrap();
+        let tuples = builder.finish().unwrap();
+        let error = Grouper::new(&tuples, &hierarchies).unwrap_err().to_string();
+        assert!(error.contains("column x (2 rows)"), "{error}");
+        assert!(Grouper::new(&tuples, &hierarchies[..1]).is_err());
+        let mut builder = TupleBuilder::new(1);
+        builder.extend(&[&[NULL_CODE]], None).unwrap();
+        let values = Int32Array::from(vec![0]);
+        let without_missing = [Hierarchy::flat("x", &values, false).unwrap()];
+        assert!(Grouper::new(&builder.finish().unwrap(), &without_missing).is_err());
+    }
+
+    #[test]
+    fn without_columns_all_rows_are_one_class() {
+        let mut builder = TupleBuilder::new(0);
+        builder.extend(&[], Some(&[1, 1, 2])).unwrap();
+        let tuples = builder.finish().unwrap();
+        let classes = Grouper::new(&tuples, &[]).unwrap().group(&[]).unwrap();
+        assert_eq!(classes.statistics(), [ClassStatistics { rows: 3, subjects: 2, max_rows_of_a_subject: 2 }]);
+    }
+
+    #[test]
+    fn levels_must_exist() {
+        let hierarchies = hierarchies();
+        let tuples = TupleBuilder::new(2).finish().unwrap();
+        let mut grouper = Grouper::new(&tuples, &hierarchies).unwrap();
+        assert!(grouper.group(&[0]).is_err());
+        assert!(grouper.group(&[0, 4]).is_err());
+        assert!(grouper.group(&[3, 3]).unwrap().is_empty());
+    }
+}

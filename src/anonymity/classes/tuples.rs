@@ -85,7 +85,7 @@ impl TupleBuilder {
     ///
     /// # Errors
     /// As for [`TupleBuilder::extend`].
-    pub fn merge(&mut self, other: Self) -> Result<()> {
+    pub fn merge(&mut self, other: &Self) -> Result<()> {
         if other.columns != self.columns {
             return Err(shape("columns", "are not as many as announced"));
         }
@@ -327,8 +327,8 @@ mod tests {
         one.extend(&[&[0, 0, 1], &[5, 5, NULL_CODE]], Some(&[9, 9, 4])).unwrap();
         let mut two = TupleBuilder::new(2);
         two.extend(&[&[0], &[5]], Some(&[4])).unwrap();
-        one.merge(two).unwrap();
-        one.merge(TupleBuilder::new(2)).unwrap();
+        one.merge(&two).unwrap();
+        one.merge(&TupleBuilder::new(2)).unwrap();
         let tuples = one.finish().unwrap();
         assert_eq!(sorted(&tuples), [(vec![0, 5], 3), (vec![1, NULL_CODE], 1)]);
         assert_eq!((tuples.total_rows(), tuples.subjects(), tuples.one_row_each()), (4, 2, false));
@@ -352,10 +352,10 @@ mod tests {
         assert!(builder.extend(&[&[0]], Some(&[1])).is_err());
         assert!(builder.extend(&[&[0], &[0]], None).is_err());
         assert!(builder.extend(&[&[0, 1]], Some(&[1])).is_err());
-        assert!(builder.merge(TupleBuilder::new(2)).is_err());
+        assert!(builder.merge(&TupleBuilder::new(2)).is_err());
         let mut other = TupleBuilder::new(1);
         other.extend(&[&[0]], Some(&[1])).unwrap();
-        assert!(builder.merge(other).is_err());
+        assert!(builder.merge(&other).is_err());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Float64Type, Int64Type, UInt64Type};
+use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
 
 /// The name of a combination of values. Two different combinations share a name with a probability of about 2^-256 per pair.
 pub(super) type Identity = [u8; 32];
@@ -27,7 +27,7 @@ pub(super) fn identities(names: &[&str], columns: &[&dyn Array], rows: usize) ->
 /// A column in one of few types.
 enum Plain {
     Bytes(u8, ArrayRef),
-    Signed(ArrayRef),
+    Signed(u8, ArrayRef),
     Unsigned(ArrayRef),
     Float(ArrayRef),
     Truth(ArrayRef),
@@ -49,17 +49,20 @@ impl Plain {
                 let bytes = to(DataType::Binary)?;
                 Ok(Self::Bytes(2, cast(&bytes, &DataType::LargeBinary).map_err(|e| Error::arrow("reading bytes", &e))?))
             }
-            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Ok(Self::Signed(to(DataType::Int64)?)),
+            DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => Ok(Self::Signed(3, to(DataType::Int64)?)),
             DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => Ok(Self::Unsigned(to(DataType::UInt64)?)),
             DataType::Float16 | DataType::Float32 | DataType::Float64 => Ok(Self::Float(to(DataType::Float64)?)),
             DataType::Boolean => Ok(Self::Truth(to(DataType::Boolean)?)),
-            DataType::Date32 | DataType::Time32(_) => {
+            DataType::Date32 => {
                 let days = to(DataType::Int32)?;
-                Ok(Self::Signed(cast(&days, &DataType::Int64).map_err(|e| Error::arrow("reading dates", &e))?))
+                Ok(Self::Signed(7, cast(&days, &DataType::Int64).map_err(|e| Error::arrow("reading dates", &e))?))
             }
-            DataType::Date64 | DataType::Timestamp(_, _) | DataType::Time64(_) | DataType::Duration(_) => {
-                Ok(Self::Signed(to(DataType::Int64)?))
-            }
+            DataType::Date64 => Ok(Self::Signed(8, to(DataType::Int64)?)),
+            // Ticks of different length are different values; zones do not change the moment.
+            DataType::Timestamp(TimeUnit::Second, _) => Ok(Self::Signed(9, to(DataType::Int64)?)),
+            DataType::Timestamp(TimeUnit::Millisecond, _) => Ok(Self::Signed(10, to(DataType::Int64)?)),
+            DataType::Timestamp(TimeUnit::Microsecond, _) => Ok(Self::Signed(11, to(DataType::Int64)?)),
+            DataType::Timestamp(TimeUnit::Nanosecond, _) => Ok(Self::Signed(12, to(DataType::Int64)?)),
             other => Err(Error::column(name, format!("has the type {other}, which cannot be compared by value"), "write it as text")),
         }
     }
@@ -67,8 +70,7 @@ impl Plain {
     /// Appends a code of the value that no other value is a prefix of.
     fn write(&self, row: usize, buffer: &mut Vec<u8>) {
         let (tag, array) = match self {
-            Self::Bytes(tag, array) => (*tag, array),
-            Self::Signed(array) => (3, array),
+            Self::Bytes(tag, array) | Self::Signed(tag, array) => (*tag, array),
             Self::Unsigned(array) => (4, array),
             Self::Float(array) => (5, array),
             Self::Truth(array) => (6, array),
@@ -84,8 +86,8 @@ impl Plain {
                 buffer.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
                 buffer.extend_from_slice(bytes);
             }
-            Self::Signed(_) => {
-                buffer.push(3);
+            Self::Signed(..) => {
+                buffer.push(tag);
                 buffer.extend_from_slice(&array.as_primitive::<Int64Type>().value(row).to_le_bytes());
             }
             Self::Unsigned(_) => {
@@ -108,7 +110,7 @@ mod tests {
     use super::*;
     use arrow::array::{
         BinaryArray, BooleanArray, Date32Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int8Array, Int64Array,
-        LargeStringArray, StringArray, StringViewArray, TimestampMicrosecondArray, UInt64Array,
+        LargeStringArray, StringArray, StringViewArray, TimestampMicrosecondArray, TimestampSecondArray, UInt64Array,
     };
     use arrow::datatypes::Int32Type;
     use std::sync::Arc;
@@ -142,8 +144,10 @@ mod tests {
         ];
         let all: std::collections::HashSet<_> = kinds.iter().map(|array| of(array.as_ref())[0]).collect();
         assert_eq!(all.len(), 5);
-        assert_eq!(of(&Date32Array::from(vec![5])).len(), 1);
-        assert_eq!(of(&TimestampMicrosecondArray::from(vec![i64::MIN]).with_timezone("UTC")).len(), 1);
+        assert_ne!(of(&Date32Array::from(vec![5])), of(&Int64Array::from(vec![5])));
+        let (micro, second) = (TimestampMicrosecondArray::from(vec![i64::MIN]), TimestampSecondArray::from(vec![i64::MIN]));
+        assert_ne!(of(&micro), of(&second));
+        assert_eq!(of(&micro), of(&micro.clone().with_timezone("Europe/Berlin")));
         assert_eq!(of(&FixedSizeBinaryArray::try_from_iter([[49_u8]].iter()).unwrap()), of(&BinaryArray::from(vec![&b"1"[..]])));
         assert!(identities(&["c"], &[&arrow::array::NullArray::new(1)], 1).is_err());
     }

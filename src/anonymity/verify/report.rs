@@ -95,7 +95,7 @@ impl ClassReport {
             People::OneRowEach => (subjects, one_row_each) = (Some(rows), Some(true)),
             People::Token(_) | People::Owner(_) => {
                 // By person, then by class: each person's entries are their multiset in a fixed order.
-                counts.sort_unstable_by(|one, other| (one.1, one.0).cmp(&(other.1, other.0)));
+                counts.sort_unstable_by_key(|&(class, person, _)| (person, class));
                 let persons = || counts.chunk_by(|one, other| one.1 == other.1);
                 let number = persons().count() as u64;
                 (subjects, one_row_each) = (Some(number), Some(number == rows));

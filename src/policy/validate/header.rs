@@ -24,7 +24,8 @@ pub(super) fn check(policy: &Policy) -> Result<()> {
     check_links(policy)
 }
 
-fn check_line(key: &str, text: &str) -> Result<()> {
+/// What is printed as one line must be one.
+pub(super) fn check_line(key: &str, text: &str) -> Result<()> {
     if text.chars().any(char::is_control) {
         return Err(Error::policy(key, "it holds a line break or another control character", "write it on one line"));
     }
@@ -35,12 +36,13 @@ fn check_input(key: &str, input: &Input) -> Result<()> {
     if let Some(delimiter) = input.delimiter {
         check_delimiter(&format!("{key}.delimiter"), delimiter)?;
     }
-    if matches!(input.format, Some(Format::Parquet | Format::Ipc | Format::Json | Format::Spotify)) {
+    // The other formats have a layout of their own and would not look at these keys.
+    if !matches!(input.format, None | Some(Format::Csv)) {
         let text_only = [("delimiter", input.delimiter.is_some()), ("header", input.header.is_some())];
-        for (name, _) in text_only.into_iter().filter(|(_, given)| *given) {
+        if let Some((name, _)) = text_only.into_iter().find(|(_, given)| *given) {
             return Err(Error::policy(
                 format!("{key}.{name}"),
-                "files of the given format are not separated text",
+                "only for format = \"csv\" can this be chosen",
                 "remove it, or correct the format",
             ));
         }

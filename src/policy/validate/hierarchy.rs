@@ -79,16 +79,37 @@ fn check_intervals(key: &str, widths: &[f64], origin: f64) -> Result<()> {
     }
     for (index, pair) in widths.windows(2).enumerate() {
         let [narrow, wide] = pair else { continue };
-        // The remainder of two floats is exact, so levels that pass are nested exactly.
-        if wide <= narrow || wide % narrow != 0.0 {
+        if !is_larger_multiple(*wide, *narrow) {
             return Err(Error::policy(
                 format!("{key}.intervals[{}]", index + 1),
                 format!("the width {wide} is not a larger multiple of the width {narrow} before it, so the levels are not nested"),
-                "make each width a multiple of the one before (whole numbers are exact, decimal fractions such as 0.1 are not)",
+                "make each width a multiple of the one before, for example [5, 10, 20]",
             ));
         }
     }
     Ok(())
+}
+
+/// Whether `wide` is 2, 3, … times `narrow`. Both are taken as the decimals that are written in the policy: 0.3 is 3 times 0.1, although the
+/// floats nearest to them are not.
+fn is_larger_multiple(wide: f64, narrow: f64) -> bool {
+    let multiple = || {
+        let (wide, wide_decimals) = decimal(wide)?;
+        let (narrow, narrow_decimals) = decimal(narrow)?;
+        let decimals = wide_decimals.max(narrow_decimals);
+        let scaled = |digits: i128, own: u32| digits.checked_mul(10_i128.checked_pow(decimals - own)?);
+        let (wide, narrow) = (scaled(wide, wide_decimals)?, scaled(narrow, narrow_decimals)?);
+        Some(wide > narrow && wide.checked_rem(narrow)? == 0)
+    };
+    multiple().unwrap_or(false)
+}
+
+/// The digits of a finite number as an integer, and how many of them are decimals. `None` if they do not fit.
+fn decimal(number: f64) -> Option<(i128, u32)> {
+    // The shortest text that stands for this number, never with an exponent.
+    let text = number.to_string();
+    let (whole, decimals) = text.split_once('.').unwrap_or((&text, ""));
+    Some((format!("{whole}{decimals}").parse().ok()?, u32::try_from(decimals.len()).ok()?))
 }
 
 fn check_levels(key: &str, column: &Column) -> Result<()> {
@@ -131,4 +152,30 @@ pub(super) fn check_level(key: &str, column: &Column, level: usize) -> Result<()
         ));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn multiples_are_those_of_the_written_decimals() {
+        for (wide, narrow) in [(10.0, 5.0), (0.3, 0.1), (0.7, 0.1), (1.0, 0.001), (1e15, 1e-9), (2.5, 0.5), (1e-300, 1e-301)] {
+            assert!(is_larger_multiple(wide, narrow), "{wide} and {narrow}");
+        }
+        for (wide, narrow) in [(5.0, 5.0), (5.0, 10.0), (12.0, 5.0), (0.35, 0.1), (1.0, 0.3)] {
+            assert!(!is_larger_multiple(wide, narrow), "{wide} and {narrow}");
+        }
+        // What needs more than 128 bits is refused rather than guessed.
+        assert!(!is_larger_multiple(1e300, 1e299) && !is_larger_multiple(1e20, 1e-20));
+    }
+
+    proptest! {
+        #[test]
+        fn agrees_with_whole_numbers(narrow in 1_u32..2000, wide in 1_u32..20_000, decimals in 0..6_i32) {
+            let number = |digits: u32| format!("{digits}e-{decimals}").parse::<f64>().unwrap();
+            prop_assert_eq!(is_larger_multiple(number(wide), number(narrow)), wide > narrow && wide % narrow == 0);
+        }
+    }
 }

@@ -2,6 +2,7 @@
 
 pub(in crate::policy) use super::records::{check_columns, check_generalization};
 
+use super::header::check_line;
 use super::records;
 use crate::error::{Error, Result};
 use crate::policy::bind::in_list;
@@ -114,12 +115,11 @@ pub(super) fn at_least(key: &str, value: u64, minimum: u64) -> Result<()> {
 }
 
 pub(super) fn check_reason(key: &str, reason: Option<&str>) -> Result<()> {
-    match reason {
-        Some(text) if text.trim().is_empty() => Err(Error::policy(
-            format!("{key}.accept_risk"),
-            "the reason is empty",
-            "say why the product is published over the limit, or remove accept_risk",
-        )),
-        _ => Ok(()),
+    let Some(text) = reason else { return Ok(()) };
+    let key = format!("{key}.accept_risk");
+    if text.trim().is_empty() {
+        return Err(Error::policy(key, "the reason is empty", "say why the product is published over the limit, or remove accept_risk"));
     }
+    // It is the first line of the reports.
+    check_line(&key, text)
 }
