@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use std::fmt::Debug;
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 /// Bytes under a name that can be read from their start as often as needed.
@@ -52,4 +52,25 @@ impl Content for PlainFile {
     fn path(&self) -> Option<&Path> {
         Some(&self.path)
     }
+}
+
+/// The first bytes of a content, fewer if it is shorter.
+pub(super) fn first_bytes(content: &dyn Content, length: u64) -> Result<Vec<u8>> {
+    let mut head = Vec::new();
+    content.open()?.take(length).read_to_end(&mut head).map_err(|e| Error::io(content.name(), e))?;
+    Ok(head)
+}
+
+/// A file with random access: the plain file itself, or a copy without a name that vanishes with the process.
+pub(super) fn random_access(content: &dyn Content) -> Result<File> {
+    if let Some(path) = content.path() {
+        return File::open(path).map_err(|e| Error::io(path, e));
+    }
+    let copy = |mut reader: Box<dyn Read + Send>| -> io::Result<File> {
+        let mut file = tempfile::tempfile()?;
+        io::copy(&mut reader, &mut file)?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(file)
+    };
+    copy(content.open()?).map_err(|e| Error::io(content.name(), e))
 }

@@ -16,13 +16,16 @@ pub struct ReadOptions {
     pub columns: Option<Vec<String>>,
     /// Rows in a batch at most.
     pub batch_rows: usize,
-    /// Threads that may decode at the same time.
+    /// Threads that may decode at the same time. With 1 the calling thread decodes.
     pub threads: usize,
+    /// Give text columns as `Dictionary(Int32, Utf8)` where the file stores them so throughout. A text column with few distinct values
+    /// is then decoded without copying its texts, and its values can be worked once. See [`Source::read_schema`].
+    pub dictionaries: bool,
 }
 
 impl Default for ReadOptions {
     fn default() -> Self {
-        Self { columns: None, batch_rows: 8192, threads: std::thread::available_parallelism().map_or(1, usize::from) }
+        Self { columns: None, batch_rows: 8192, threads: std::thread::available_parallelism().map_or(1, usize::from), dictionaries: false }
     }
 }
 
@@ -33,6 +36,17 @@ pub trait Source: Debug + Send + Sync {
 
     /// Schema of all its columns.
     fn schema(&self) -> SchemaRef;
+
+    /// Schema of the batches that [`Source::open_split`] gives for these options, the same for every split: the wanted columns in the
+    /// order of the file.
+    ///
+    /// # Errors
+    /// A wanted column is not in the source.
+    fn read_schema(&self, options: &ReadOptions) -> Result<SchemaRef> {
+        let schema = self.schema();
+        let indices = project(&schema, options.columns.as_deref())?;
+        Ok(Arc::new(schema.project(&indices).map_err(|e| Error::arrow("projecting", &e))?))
+    }
 
     /// Into how many pieces it falls that can be decoded independently (row groups of a Parquet file). They are numbered in file order.
     fn splits(&self) -> usize {

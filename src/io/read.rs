@@ -1,0 +1,430 @@
+//! Many sources as one stream, decoded by several threads, given in order.
+
+use super::formats::guarded;
+use super::source::{BatchStream, LeftOut, ReadOptions, Source};
+use crate::error::{Error, Result};
+use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::collections::VecDeque;
+use std::fmt::Debug;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread::{self, JoinHandle};
+
+/// Bytes of decoded batches that may wait beyond the split that is being consumed.
+const AHEAD_BYTES: usize = 64 << 20;
+/// Bytes of decoded batches of the split that is being consumed that may wait.
+const CURRENT_BYTES: usize = 32 << 20;
+
+/// A batch and where it came from.
+#[derive(Debug, Clone)]
+pub struct Tagged {
+    /// Position of the source in the list that was read, from 0.
+    pub source: usize,
+    /// The rows.
+    pub batch: RecordBatch,
+}
+
+/// Reads all sources as one stream, strictly in order: source by source, split by split, row by row.
+///
+/// Up to `options.threads` threads decode splits ahead of the consumer, within a budget of about 64 MiB of decoded batches beyond the split
+/// being consumed. With one thread everything happens in the calling thread. Neither changes what is given. Threads stop when the stream is
+/// dropped. The first error, in the order of the rows, ends the stream.
+///
+/// # Errors
+/// There is no source; the sources have different columns or types (where they differ only in how text is represented, it is given as
+/// `Utf8`); a wanted column is not in them.
+///
+/// # Examples
+/// ```
+/// use backmask::io::{MemorySource, ReadOptions, Source, read};
+/// use arrow::array::{Int64Array, RecordBatch};
+/// use std::sync::Arc;
+///
+/// let batch = RecordBatch::try_from_iter([("plays", Arc::new(Int64Array::from(vec![1, 2, 3])) as _)])?;
+/// let source: Arc<dyn Source> = Arc::new(MemorySource::new("memory", batch.schema(), vec![batch])?);
+/// let mut rows = 0;
+/// for batch in read(&[Arc::clone(&source), source], &ReadOptions::default())? {
+///     rows += batch?.num_rows();
+/// }
+/// assert_eq!(rows, 6);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn read(sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<BatchStream> {
+    let stream = read_tagged(sources, options)?;
+    let (schema, left_out) = (stream.schema(), stream.left_out());
+    Ok(BatchStream::new(schema, stream.map(|tagged| tagged.map(|tagged| tagged.batch))).with_left_out(left_out))
+}
+
+/// Like [`read`], with the position of the source beside each batch, so that a caller can count rows per source.
+///
+/// # Errors
+/// Those of [`read`].
+pub fn read_tagged(sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<TaggedStream> {
+    let schema = joint_schema(sources, options)?;
+    let jobs: Vec<(usize, usize)> =
+        sources.iter().enumerate().flat_map(|(index, source)| (0..source.splits()).map(move |split| (index, split))).collect();
+    let plan = Arc::new(Plan { sources: sources.to_vec(), jobs, options: options.clone(), schema, left_out: Arc::default() });
+    let threads = options.threads.min(plan.jobs.len());
+    // One split on many threads still gains from being decoded while the consumer works.
+    let inner =
+        if options.threads > 1 && threads > 0 { Inner::Threads(Pool::start(&plan, threads)?) } else { Inner::Here(Here::default()) };
+    Ok(TaggedStream { plan, inner, ended: false })
+}
+
+/// A stream of [`Tagged`] batches of one schema.
+pub struct TaggedStream {
+    plan: Arc<Plan>,
+    inner: Inner,
+    ended: bool,
+}
+
+impl TaggedStream {
+    /// Schema of the batches.
+    #[must_use]
+    pub fn schema(&self) -> SchemaRef {
+        Arc::clone(&self.plan.schema)
+    }
+
+    /// What the readers left out, summed over all sources; complete when the stream has ended.
+    #[must_use]
+    pub fn left_out(&self) -> Arc<LeftOut> {
+        Arc::clone(&self.plan.left_out)
+    }
+}
+
+impl Debug for TaggedStream {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TaggedStream").field("schema", &self.plan.schema).finish_non_exhaustive()
+    }
+}
+
+impl Iterator for TaggedStream {
+    type Item = Result<Tagged>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let item = match &mut self.inner {
+            Inner::Here(here) => here.next(&self.plan),
+            Inner::Threads(pool) => pool.next(&self.plan),
+        };
+        if !matches!(item, Some(Ok(_))) {
+            self.ended = true;
+            // Dropping the pool stops its threads.
+            self.inner = Inner::Here(Here::default());
+        }
+        item
+    }
+}
+
+enum Inner {
+    Here(Here),
+    Threads(Pool),
+}
+
+/// What is to be read: a job is one split of one source.
+struct Plan {
+    sources: Vec<Arc<dyn Source>>,
+    jobs: Vec<(usize, usize)>,
+    options: ReadOptions,
+    schema: SchemaRef,
+    left_out: Arc<LeftOut>,
+}
+
+impl Plan {
+    fn source_of(&self, job: usize) -> usize {
+        self.jobs.get(job).map_or(0, |(source, _)| *source)
+    }
+
+    fn name_of(&self, job: usize) -> &str {
+        self.sources.get(self.source_of(job)).map_or("input", |source| source.name())
+    }
+
+    /// Opens a job; `None` after the last.
+    fn open(&self, job: usize) -> Option<Result<BatchStream>> {
+        let (source, split) = self.jobs.get(job)?;
+        let source = self.sources.get(*source)?;
+        Some(guarded(source.name(), || source.open_split(*split, &self.options)))
+    }
+
+    /// The next batch of an opened job, in the joint schema; counts what was left out at its end.
+    fn next(&self, job: usize, stream: &mut BatchStream) -> Option<Result<RecordBatch>> {
+        loop {
+            match guarded(self.name_of(job), || stream.next().transpose()).transpose() {
+                None => {
+                    for (reason, rows) in stream.left_out().counts() {
+                        self.left_out.add(reason, rows);
+                    }
+                    return None;
+                }
+                Some(Ok(batch)) if batch.num_rows() == 0 => {}
+                Some(batch) => return Some(batch.and_then(|batch| conform(&batch, &self.schema, self.name_of(job)))),
+            }
+        }
+    }
+}
+
+/// Reading in the calling thread.
+#[derive(Default)]
+struct Here {
+    job: usize,
+    stream: Option<BatchStream>,
+}
+
+impl Here {
+    fn next(&mut self, plan: &Plan) -> Option<Result<Tagged>> {
+        loop {
+            if let Some(stream) = &mut self.stream {
+                if let Some(batch) = plan.next(self.job, stream) {
+                    return Some(batch.map(|batch| Tagged { source: plan.source_of(self.job), batch }));
+                }
+                self.stream = None;
+                self.job += 1;
+            }
+            match plan.open(self.job)? {
+                Ok(stream) => self.stream = Some(stream),
+                Err(error) => return Some(Err(error)),
+            }
+        }
+    }
+}
+
+/// Threads that decode jobs in order, each into its own queue.
+struct Pool {
+    shared: Arc<Shared>,
+    threads: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Told when a queue gains a batch or ends.
+    filled: Condvar,
+    /// Told when the consumer took a batch, went on to the next job, or left.
+    drained: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// Queues of the jobs `current..next`.
+    queues: VecDeque<Queue>,
+    current: usize,
+    next: usize,
+    /// Bytes waiting in the queues after the first.
+    ahead: usize,
+    stopped: bool,
+}
+
+#[derive(Default)]
+struct Queue {
+    batches: VecDeque<(Result<RecordBatch>, usize)>,
+    bytes: usize,
+    ended: bool,
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes the next job; `None` when all are taken or the consumer has left.
+    fn take_job(&self, jobs: usize) -> Option<usize> {
+        let mut state = self.lock();
+        if state.stopped || state.next >= jobs {
+            return None;
+        }
+        let job = state.next;
+        state.next += 1;
+        state.queues.push_back(Queue::default());
+        Some(job)
+    }
+
+    /// Hands over a batch, waiting for room first. False when the consumer has left.
+    ///
+    /// The job being consumed waits only for its own queue, which the consumer empties; jobs are taken in order, so it always has a thread.
+    /// Jobs after it wait for the consumer to come nearer. Hence nobody waits for ever.
+    fn put(&self, job: usize, item: Result<RecordBatch>) -> bool {
+        let bytes = item.as_ref().map_or(0, RecordBatch::get_array_memory_size);
+        let mut state = self.lock();
+        loop {
+            if state.stopped {
+                return false;
+            }
+            let current = state.current == job;
+            let waiting = if current { state.queues.front().map_or(0, |queue| queue.bytes) } else { state.ahead };
+            if waiting == 0 || waiting.saturating_add(bytes) <= if current { CURRENT_BYTES } else { AHEAD_BYTES } {
+                let position = job.saturating_sub(state.current);
+                if let Some(queue) = state.queues.get_mut(position) {
+                    queue.batches.push_back((item, bytes));
+                    queue.bytes += bytes;
+                }
+                if !current {
+                    state.ahead += bytes;
+                }
+                drop(state);
+                self.filled.notify_one();
+                return true;
+            }
+            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn end(&self, job: usize) {
+        let mut state = self.lock();
+        let position = job.saturating_sub(state.current);
+        if let Some(queue) = state.queues.get_mut(position) {
+            queue.ended = true;
+        }
+        drop(state);
+        self.filled.notify_one();
+    }
+
+    fn work(&self, plan: &Plan) {
+        while let Some(job) = self.take_job(plan.jobs.len()) {
+            match plan.open(job) {
+                Some(Ok(mut stream)) => {
+                    while let Some(batch) = plan.next(job, &mut stream) {
+                        let failed = batch.is_err();
+                        if !self.put(job, batch) || failed {
+                            break;
+                        }
+                    }
+                }
+                Some(Err(error)) => {
+                    self.put(job, Err(error));
+                }
+                None => {}
+            }
+            self.end(job);
+        }
+    }
+}
+
+impl Pool {
+    fn start(plan: &Arc<Plan>, threads: usize) -> Result<Self> {
+        let shared = Arc::new(Shared { state: Mutex::default(), filled: Condvar::new(), drained: Condvar::new() });
+        let mut pool = Self { shared: Arc::clone(&shared), threads: Vec::new() };
+        for _ in 0..threads {
+            let (shared, plan) = (Arc::clone(&shared), Arc::clone(plan));
+            // Where the system gives fewer threads than wanted, those that run do the work; on an error the pool's drop stops them.
+            match thread::Builder::new().name("backmask-read".to_owned()).spawn(move || shared.work(&plan)) {
+                Ok(handle) => pool.threads.push(handle),
+                Err(_) if !pool.threads.is_empty() => break,
+                Err(error) => return Err(Error::io("starting a thread", error)),
+            }
+        }
+        Ok(pool)
+    }
+
+    fn next(&mut self, plan: &Plan) -> Option<Result<Tagged>> {
+        let mut state = self.shared.lock();
+        loop {
+            if state.current >= plan.jobs.len() {
+                return None;
+            }
+            if let Some(queue) = state.queues.front_mut() {
+                if let Some((item, bytes)) = queue.batches.pop_front() {
+                    queue.bytes = queue.bytes.saturating_sub(bytes);
+                    let source = plan.source_of(state.current);
+                    drop(state);
+                    self.shared.drained.notify_all();
+                    return Some(item.map(|batch| Tagged { source, batch }));
+                }
+                if queue.ended {
+                    state.queues.pop_front();
+                    state.current += 1;
+                    let bytes = state.queues.front().map_or(0, |queue| queue.bytes);
+                    state.ahead = state.ahead.saturating_sub(bytes);
+                    self.shared.drained.notify_all();
+                    continue;
+                }
+            }
+            state = self.shared.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+}
+
+impl Drop for Pool {
+    fn drop(&mut self) {
+        self.shared.lock().stopped = true;
+        self.shared.drained.notify_all();
+        for thread in self.threads.drain(..) {
+            // A thread cannot panic: the decoders are guarded.
+            let _ = thread.join();
+        }
+    }
+}
+
+/// The schema that all sources share.
+fn joint_schema(sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<SchemaRef> {
+    let Some((first, others)) = sources.split_first() else {
+        return Err(Error::Parameter { name: "sources", problem: "there is nothing to read".to_owned() });
+    };
+    let mut fields: Vec<Field> = first.read_schema(options)?.fields().iter().map(|field| field.as_ref().clone()).collect();
+    for other in others {
+        let schema = other.read_schema(options)?;
+        let differs = |column: &str, problem: &str| Error::Data {
+            file: other.name().to_owned(),
+            record: None,
+            column: Some(column.to_owned()),
+            problem: format!("{problem} {}", first.name()),
+            remedy: "give only files of one table, with the same columns in the same order".to_owned(),
+        };
+        for (position, field) in fields.iter_mut().enumerate() {
+            let Some(theirs) = schema.fields().get(position) else {
+                return Err(differs(field.name(), "the column is missing here and present in"));
+            };
+            if theirs.name() != field.name() {
+                return Err(differs(theirs.name(), "the column stands elsewhere or is not present in"));
+            }
+            let data_type = joint_type(field.data_type(), theirs.data_type())
+                .ok_or_else(|| differs(field.name(), &format!("the column is {} here and {} in", theirs.data_type(), field.data_type())))?;
+            *field = Field::new(field.name(), data_type, field.is_nullable() || theirs.is_nullable());
+        }
+        if let Some(extra) = schema.fields().get(fields.len()) {
+            return Err(differs(extra.name(), "the column is not present in"));
+        }
+    }
+    Ok(Arc::new(Schema::new(fields)))
+}
+
+fn joint_type(a: &DataType, b: &DataType) -> Option<DataType> {
+    fn is_text(data_type: &DataType) -> bool {
+        match data_type {
+            DataType::Dictionary(_, values) => is_text(values),
+            other => matches!(other, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View),
+        }
+    }
+    if a == b {
+        Some(a.clone())
+    } else if is_text(a) && is_text(b) {
+        Some(DataType::Utf8)
+    } else {
+        None
+    }
+}
+
+/// The batch in the joint schema: only the representation of text may differ.
+fn conform(batch: &RecordBatch, schema: &SchemaRef, name: &str) -> Result<RecordBatch> {
+    if Arc::ptr_eq(batch.schema_ref(), schema) {
+        return Ok(batch.clone());
+    }
+    if batch.num_columns() != schema.fields().len() {
+        return Err(Error::data(name, None, "a batch has another number of columns than its schema", "have the file written again"));
+    }
+    let columns: Vec<ArrayRef> = batch
+        .columns()
+        .iter()
+        .zip(schema.fields())
+        .map(|(column, field)| {
+            if column.data_type() == field.data_type() {
+                Ok(Arc::clone(column))
+            } else {
+                cast(column, field.data_type()).map_err(|e| Error::arrow("reading text", &e))
+            }
+        })
+        .collect::<Result<_>>()?;
+    let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|e| Error::arrow("joining sources", &e))
+}

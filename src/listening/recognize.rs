@@ -1,0 +1,329 @@
+//! Which format a file has, by its name and by its first bytes.
+
+use super::place::Place;
+use crate::error::{Error, Result};
+use crate::io::{Content, read_failed};
+use crate::policy::Format;
+use std::io::Read;
+
+/// What a file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// A Spotify history.
+    Spotify(History),
+    /// A listen a line.
+    Listenbrainz,
+    /// A text format with fixed fields.
+    Text(Text),
+    /// A table that names its columns itself.
+    Table,
+    /// Artists of HetRec by number.
+    HetrecArtists,
+    /// Something that is not read.
+    Ignored,
+}
+
+/// What kind of Spotify history a file holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum History {
+    /// Extended streaming history.
+    Extended,
+    /// Extended streaming history of videos.
+    ExtendedVideo,
+    /// Account data; music, or everything in older exports.
+    Account,
+    /// Account data: podcasts.
+    AccountPodcast,
+    /// Account data: audiobooks.
+    AccountAudiobook,
+    /// Account data: videos.
+    AccountVideo,
+}
+
+/// Text formats with fixed fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Text {
+    Lastfm1kEvents,
+    Lastfm1kProfiles,
+    Lastfm360kCounts,
+    Lastfm360kProfiles,
+    HetrecCounts,
+    Lfm1bEvents,
+    Lfm1bProfiles,
+    Lfm2bEvents,
+    Lfm2bCounts,
+    Lfm2bProfiles,
+}
+
+impl Text {
+    /// Whether the file has one row a subject.
+    pub(super) fn is_profiles(self) -> bool {
+        matches!(self, Self::Lastfm1kProfiles | Self::Lastfm360kProfiles | Self::Lfm1bProfiles | Self::Lfm2bProfiles)
+    }
+}
+
+/// Whether the name says that the file is a personal export. What lies beside one and is not recognized by name is never opened.
+pub(super) fn is_personal_export(place: &Place) -> bool {
+    matches!(by_name(place, &place.file.to_lowercase()), Some(Kind::Spotify(_) | Kind::Listenbrainz))
+}
+
+/// What the file is, given the format that the policy names, if it does. With `closed`, files whose name says nothing are not looked into.
+pub(super) fn kind(place: &Place, content: &dyn Content, format: Option<Format>, closed: bool) -> Result<Kind> {
+    let name = place.file.to_lowercase();
+    if ["bz2", "xz", "zst", "7z", "rar", "tar", "tgz", "tbz2"].iter().any(|packed| name.ends_with(&format!(".{packed}"))) {
+        return if place.is_named() || by_name(place, name.rsplit_once('.').map_or("", |(stem, _)| stem)).is_some() {
+            Err(Error::data(content.name(), None, "is packed in a way that is not read here (zip and gz are)", "unpack it first"))
+        } else {
+            Ok(Kind::Ignored)
+        };
+    }
+    match format {
+        None => match by_name(place, &name) {
+            Some(Kind::Table)
+                if name == "users.tsv" && first_line(content)?.starts_with("user_id\tcountry\tage\tgender\tcreation_time") =>
+            {
+                Ok(Kind::Text(Text::Lfm2bProfiles))
+            }
+            Some(kind) => Ok(kind),
+            None if place.is_named() || name.ends_with(".json") && !closed => sniff(content, place),
+            None => Ok(Kind::Ignored),
+        },
+        Some(format) => of_format(place, &name, content, format),
+    }
+}
+
+fn of_format(place: &Place, name: &str, content: &dyn Content, format: Format) -> Result<Kind> {
+    let text = |by_first_line: fn(&str) -> Text| -> Result<Kind> {
+        if place.is_named() { Ok(Kind::Text(by_first_line(&first_line(content)?))) } else { Ok(Kind::Ignored) }
+    };
+    let known = by_name(place, name);
+    Ok(match (format, known) {
+        (Format::Parquet | Format::Ipc | Format::Csv | Format::Json | Format::Yambda, _) if place.is_named() => Kind::Table,
+        (Format::Parquet | Format::Yambda, _) if name.ends_with(".parquet") => Kind::Table,
+        (Format::Ipc, _) if [".arrow", ".arrows", ".ipc", ".feather"].iter().any(|end| name.ends_with(end)) => Kind::Table,
+        (Format::Csv, _) if [".csv", ".tsv", ".txt", ".dat", ".data"].iter().any(|end| name.ends_with(end)) => Kind::Table,
+        (Format::Json, _) if [".json", ".jsonl", ".ndjson"].iter().any(|end| name.ends_with(end)) => Kind::Table,
+        (Format::Spotify, Some(kind @ Kind::Spotify(_))) => kind,
+        (Format::Spotify, _) if place.is_named() => Kind::Spotify(spotify_history(content)?),
+        (Format::Listenbrainz, Some(Kind::Listenbrainz)) => Kind::Listenbrainz,
+        (Format::Listenbrainz, _) if place.is_named() => Kind::Listenbrainz,
+        (Format::Lastfm1k, Some(kind @ Kind::Text(Text::Lastfm1kEvents | Text::Lastfm1kProfiles))) => kind,
+        (Format::Lastfm1k, _) => {
+            text(
+                |line| {
+                    if line.starts_with("#id\t") || line.split('\t').count() == 5 { Text::Lastfm1kProfiles } else { Text::Lastfm1kEvents }
+                },
+            )?
+        }
+        (Format::Lastfm360k, Some(kind @ Kind::Text(Text::Lastfm360kCounts | Text::Lastfm360kProfiles))) => kind,
+        (Format::Lastfm360k, _) => {
+            text(|line| if line.split('\t').count() == 5 { Text::Lastfm360kProfiles } else { Text::Lastfm360kCounts })?
+        }
+        (Format::Hetrec, Some(kind @ (Kind::HetrecArtists | Kind::Text(Text::HetrecCounts)))) => kind,
+        (Format::Hetrec, _) => text(|_| Text::HetrecCounts)?,
+        (Format::Lfm1b, Some(kind @ Kind::Text(Text::Lfm1bEvents | Text::Lfm1bProfiles))) => kind,
+        (Format::Lfm1b, _) => text(|line| if line.starts_with("user_id\tcountry") { Text::Lfm1bProfiles } else { Text::Lfm1bEvents })?,
+        (Format::Lfm2b, Some(kind @ Kind::Text(Text::Lfm2bEvents | Text::Lfm2bCounts | Text::Lfm2bProfiles))) => kind,
+        (Format::Lfm2b, _) => text(|line| match line.split('\t').count() {
+            5.. => Text::Lfm2bProfiles,
+            4 => Text::Lfm2bEvents,
+            _ => Text::Lfm2bCounts,
+        })?,
+        _ => Kind::Ignored,
+    })
+}
+
+/// What a file of this name is, where the name says it. Nothing is opened.
+fn by_name(place: &Place, name: &str) -> Option<Kind> {
+    if let Some(history) = spotify_name(name) {
+        return Some(Kind::Spotify(history));
+    }
+    let folders = place.folders();
+    if name.ends_with(".listens") {
+        return Some(Kind::Listenbrainz);
+    }
+    if name.ends_with(".jsonl")
+        && matches!(folders.as_slice(), [.., listens, year] if listens.eq_ignore_ascii_case("listens") && year.bytes().all(|b| b.is_ascii_digit()))
+    {
+        return Some(Kind::Listenbrainz);
+    }
+    if NEVER_OPENED.iter().any(|stem| is_numbered(name, stem)) || folders.iter().any(|folder| is_package(&folder.to_lowercase())) {
+        return Some(Kind::Ignored);
+    }
+    let text = |begin: &str, end: &str| name.starts_with(begin) && name.ends_with(end);
+    Some(match name {
+        _ if text("userid-timestamp-artid-artname-traid-traname", ".tsv") => Kind::Text(Text::Lastfm1kEvents),
+        _ if text("usersha1-artmbid-artname-plays", ".tsv") => Kind::Text(Text::Lastfm360kCounts),
+        _ if text("usersha1-profile", ".tsv") => Kind::Text(Text::Lastfm360kProfiles),
+        _ if text("userid-profile", ".tsv") => Kind::Text(Text::Lastfm1kProfiles),
+        "user_artists.dat" => Kind::Text(Text::HetrecCounts),
+        "artists.dat" => Kind::HetrecArtists,
+        "tags.dat" | "user_friends.dat" | "user_taggedartists.dat" | "user_taggedartists-timestamps.dat" if !place.is_named() => {
+            Kind::Ignored
+        }
+        "lfm-1b_les.txt" => Kind::Text(Text::Lfm1bEvents),
+        "lfm-1b_users.txt" => Kind::Text(Text::Lfm1bProfiles),
+        _ if name.starts_with("lfm-1b_") && !place.is_named() => Kind::Ignored,
+        "listening-events.tsv" => Kind::Text(Text::Lfm2bEvents),
+        "listening-counts.tsv" => Kind::Text(Text::Lfm2bCounts),
+        _ if TABLES.iter().any(|end| name.ends_with(end)) => Kind::Table,
+        _ => return None,
+    })
+}
+
+/// Extensions of tables.
+const TABLES: [&str; 9] = [".parquet", ".csv", ".tsv", ".arrow", ".arrows", ".ipc", ".feather", ".jsonl", ".ndjson"];
+
+/// Files of a Spotify or ListenBrainz package, other than the histories, by lower-case name without number and extension. They hold names, addresses and payment data, and are never opened.
+const NEVER_OPENED: [&str; 29] = [
+    "userdata",
+    "identity",
+    "identifiers",
+    "payments",
+    "inferences",
+    "searchqueries",
+    "follow",
+    "playlist",
+    "yourlibrary",
+    "marquee",
+    "familyplan",
+    "duonewfamily",
+    "voiceinput",
+    "carthing",
+    "useraddress",
+    "userprompts",
+    "messagedata",
+    "podcastinteractivitycomment",
+    "podcastinteractivitypoll",
+    "podcastinteractivityrating",
+    "podcastinteractivityratedshow",
+    "yoursoundcapsule",
+    "wrapped2023",
+    "wrapped2024",
+    "wrapped2025",
+    "duopremiumlegacy",
+    "user",
+    "feedback",
+    "pinned_recording",
+];
+
+/// Whether a folder of this (lower-case) name holds a package of Spotify.
+fn is_package(name: &str) -> bool {
+    name == "mydata"
+        || name == "spotify account data"
+        || name == "spotify extended streaming history"
+        || name == "spotify technical log information"
+}
+
+fn is_numbered(name: &str, stem: &str) -> bool {
+    let Some((found, extension)) = name.rsplit_once('.') else { return false };
+    matches!(extension, "json" | "jsonl")
+        && found.strip_prefix(stem).is_some_and(|rest| rest.bytes().all(|b| b.is_ascii_digit() || b == b'_'))
+}
+
+/// The history that a file of this (lower-case) name holds.
+pub(super) fn spotify_name(name: &str) -> Option<History> {
+    let stem = name.strip_suffix(".json")?;
+    let numbers = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'_' | b'-'));
+    if let Some(rest) = stem.strip_prefix("streaming_history_audio") {
+        return numbers(rest).then_some(History::Extended);
+    }
+    if let Some(rest) = stem.strip_prefix("streaming_history_video") {
+        return numbers(rest).then_some(History::ExtendedVideo);
+    }
+    if let Some(rest) = stem.strip_prefix("endsong") {
+        return numbers(rest).then_some(History::Extended);
+    }
+    if let Some(rest) = stem.strip_prefix("endvideo") {
+        return numbers(rest).then_some(History::ExtendedVideo);
+    }
+    let rest = stem.strip_prefix("streaminghistory")?;
+    let kinds = [
+        ("_music", History::Account),
+        ("_podcast", History::AccountPodcast),
+        ("_audiobook", History::AccountAudiobook),
+        ("_video", History::AccountVideo),
+        ("", History::Account),
+    ];
+    kinds.iter().find_map(|(mark, history)| rest.strip_prefix(mark).filter(|rest| numbers(rest)).map(|_| *history))
+}
+
+/// What a file is whose name does not say it.
+fn sniff(content: &dyn Content, place: &Place) -> Result<Kind> {
+    let head = head(content)?;
+    let has = |key: &str| head.contains(&format!("\"{key}\""));
+    Ok(
+        if head.trim_start_matches('\u{feff}').trim_start().starts_with('[')
+            && (has("ms_played") && has("ts") || has("endTime") && has("msPlayed"))
+        {
+            Kind::Spotify(history_of(&head))
+        } else if head.trim_start().starts_with('{') && has("listened_at") && has("track_metadata") {
+            Kind::Listenbrainz
+        } else if !head.contains('\0') || place.is_named() {
+            Kind::Table
+        } else {
+            Kind::Ignored
+        },
+    )
+}
+
+fn spotify_history(content: &dyn Content) -> Result<History> {
+    Ok(history_of(&head(content)?))
+}
+
+fn history_of(head: &str) -> History {
+    if !head.contains("\"endTime\"") {
+        History::Extended
+    } else if head.contains("\"podcastName\"") {
+        History::AccountPodcast
+    } else {
+        History::Account
+    }
+}
+
+fn head(content: &dyn Content) -> Result<String> {
+    let mut bytes = Vec::new();
+    content.open()?.take(16 << 10).read_to_end(&mut bytes).map_err(|e| read_failed(content.name(), e))?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+fn first_line(content: &dyn Content) -> Result<String> {
+    Ok(head(content)?.trim_start_matches('\u{feff}').lines().next().unwrap_or_default().to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spotify_names_of_all_ages() {
+        for (name, expected) in [
+            ("streaming_history_audio_2021-2022_3.json", Some(History::Extended)),
+            ("streaming_history_audio_2021.json", Some(History::Extended)),
+            ("streaming_history_video_2018-2024.json", Some(History::ExtendedVideo)),
+            ("endsong.json", Some(History::Extended)),
+            ("endsong_12.json", Some(History::Extended)),
+            ("endvideo.json", Some(History::ExtendedVideo)),
+            ("streaminghistory0.json", Some(History::Account)),
+            ("streaminghistory_music_1.json", Some(History::Account)),
+            ("streaminghistory_podcast_0.json", Some(History::AccountPodcast)),
+            ("streaminghistory_audiobook.json", Some(History::AccountAudiobook)),
+            ("streaminghistory_video_0.json", Some(History::AccountVideo)),
+            ("userdata.json", None),
+            ("streaming_history_audio_2021.csv", None),
+            ("streaminghistory_summary.json", None),
+        ] {
+            assert_eq!(spotify_name(name), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_else_a_package_holds_is_never_opened() {
+        let place = Place::new(std::path::Path::new("/nowhere/x.zip"), "/nowhere/x.zip!MyData/Userdata.json");
+        for name in
+            ["userdata.json", "playlist1.json", "identity.json", "payments.json", "inferences.json", "searchqueries.json", "user.json"]
+        {
+            assert_eq!(by_name(&place, name), Some(Kind::Ignored), "{name}");
+        }
+    }
+}
