@@ -3,6 +3,7 @@
 mod real_data;
 
 mod anonymity;
+mod docs;
 mod examples;
 mod floors;
 mod io;

@@ -1,6 +1,10 @@
 //! The example policies: they parse, and their hierarchies name every value of the data they are for.
 
 use crate::real_data::real_data;
+use backmask::anonymity::hierarchy::FileLevels;
+use backmask::arrow::array::RecordBatch;
+use backmask::listening::open;
+use backmask::listening::simulate::Simulation;
 use backmask::policy::{HierarchySpec, Policy, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -82,6 +86,51 @@ fn example_policies_fit_the_columns_of_their_data() {
     );
 }
 
+/// Names of the columns that the reader finds in a file of the research data.
+fn columns(test: &str, policy: &Policy, data: &str, table: Table) -> Option<Vec<String>> {
+    let path = real_data(test, data)?;
+    let sources = open(&[path], table, &policy.input.clone().unwrap_or_default()).unwrap_or_else(|error| panic!("{data}: {error}"));
+    Some(sources[0].schema().fields().iter().map(|field| field.name().clone()).collect())
+}
+
+#[test]
+fn example_policies_fit_the_research_data_as_it_is_read() {
+    let test = "example_policies_fit_the_research_data_as_it_is_read";
+    let policies = policies();
+    for (name, events, profiles) in [
+        ("hetrec", "hetrec2011-lastfm-2k/user_artists.dat", None),
+        ("hetrec-raw", "hetrec2011-lastfm-2k/user_artists.dat", None),
+        ("hetrec-support20", "hetrec2011-lastfm-2k/user_artists.dat", None),
+        ("lastfm-sessions", "lastfm-sessions/lastfm.tsv", None),
+        ("lastfm-1k", "lastfm-1k/userid-timestamp-artid-artname-traid-traname.first5000.tsv", Some("lastfm-1k/userid-profile.tsv")),
+        ("lfm-1b-users", "lfm-1b/LFM-1b_users.txt", None),
+        ("movielens-100k", "ml-100k/u.data", Some("ml-100k/u.user")),
+        ("adult", "adult/adult.csv", None),
+    ] {
+        let policy = &policies[name];
+        let Some(events) = columns(test, policy, events, Table::Events) else { continue };
+        let profiles = profiles.and_then(|data| columns(test, policy, data, Table::Profiles));
+        let events: Vec<&str> = events.iter().map(String::as_str).collect();
+        let profiles: Option<Vec<&str>> = profiles.as_ref().map(|names| names.iter().map(String::as_str).collect());
+        policy.check_tables(Some(&events), profiles.as_deref()).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
+}
+
+#[test]
+fn policies_for_the_simulated_pool_fit_it() {
+    let simulation = Simulation::new(20, 400, 7).expect("a small pool");
+    let events = simulation.events(100).expect("events").next().expect("a batch").expect("a whole batch");
+    let profiles = simulation.profiles().expect("profiles");
+    let names = |batch: &RecordBatch| batch.schema().fields().iter().map(|field| field.name().clone()).collect::<Vec<_>>();
+    let (events, profiles) = (names(&events), names(&profiles));
+    let events: Vec<&str> = events.iter().map(String::as_str).collect();
+    let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
+    policies()["simulated-raw"].check_tables(Some(&events), None).expect("the raw policy fits");
+    let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/release/demo.toml")).expect("the policy");
+    let demonstration = Policy::from_toml(&text).expect("a valid policy");
+    demonstration.check_tables(Some(&events), Some(&profiles)).expect("the demonstration fits");
+}
+
 #[test]
 fn hierarchies_are_trees_with_every_leaf_once() {
     let mut files = BTreeSet::new();
@@ -95,6 +144,7 @@ fn hierarchies_are_trees_with_every_leaf_once() {
     }
     assert_eq!(files.len(), 6);
     for file in files {
+        FileLevels::read("column", &file, ';').unwrap_or_else(|error| panic!("{error}"));
         let rows = hierarchy(&file);
         let leaves: BTreeSet<_> = rows.iter().map(|row| &row[0]).collect();
         assert_eq!(leaves.len(), rows.len(), "{}: a leaf stands twice", file.display());

@@ -272,6 +272,8 @@ impl View {
             knowledge,
             known,
             column,
+            columns,
+            people,
             trials,
             successes,
             rate,
@@ -282,6 +284,9 @@ impl View {
             original_rate,
             deciles,
             gate_value,
+            match_sets,
+            combinations,
+            combinations_possible,
         } = attack;
         Attack {
             name: *name,
@@ -289,6 +294,8 @@ impl View {
             knowledge: knowledge.clone(),
             known: *known,
             column: column.clone(),
+            columns: columns.clone(),
+            people: *people,
             trials: *trials,
             successes: *successes,
             rate: *rate,
@@ -299,6 +306,9 @@ impl View {
             original_rate: self.option("products.attacks.original_rate", original_rate.as_ref()),
             deciles: deciles.clone(),
             gate_value: *gate_value,
+            match_sets: *match_sets,
+            combinations: combinations.clone(),
+            combinations_possible: *combinations_possible,
         }
     }
 }

@@ -18,7 +18,7 @@ mod sample;
 pub use audience::Audience;
 pub use html::html;
 pub use types::{
-    Attack, Bounds, ClassSizes, ColumnReport, Decile, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss,
+    Attack, Bounds, ClassSizes, ColumnReport, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss,
     ProductReport, Pseudonym, QualityReport, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, UnicityPoint, Unit,
     Verified,
 };

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::policy::{AggregateFunction, AttackName, Metric, ProductKind, PseudonymMethod, Role, Scope};
+use crate::risk::{Combination, DecileRate, MatchSets};
 use crate::units::Risk;
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -23,8 +24,15 @@ fn attack(name: AttackName, known: Option<u64>, successes: u32, upper: f64, orig
         gate_value: Some(gate_value),
         deciles: (0..10u32)
             .map(|decile| {
-                let share = f64::from(10 - decile) / 10.0;
-                Decile { rate: gate_value * share * 0.8, upper: gate_value * share, baseline: Some(0.0005) }
+                let share = f64::from(decile + 1) / 10.0;
+                DecileRate {
+                    rate: gate_value * share * 0.8,
+                    upper: gate_value * share,
+                    baseline: 0.0005,
+                    people: 189,
+                    trials: 200,
+                    successes: 3,
+                }
             })
             .collect(),
         ..Attack::new(name)
@@ -71,6 +79,11 @@ fn people() -> ProductReport {
         attacks: Some(vec![Attack {
             exact: true,
             knowledge: Some("all quasi-identifiers".to_owned()),
+            columns: vec!["birth_year".to_owned(), "country".to_owned(), "gender".to_owned()],
+            people: Some(1812),
+            match_sets: Some(MatchSets { minimum: 14, p10: 17, median: 28, p90: 73, maximum: 92, mean_inverse: 0.0337 }),
+            combinations: vec![Combination { columns: vec!["birth_year".to_owned()], rate: 0.0, upper: 0.0, gate_value: 0.0 }],
+            combinations_possible: Some(7),
             deciles: vec![],
             ..attack(AttackName::Demographics, Some(3), 0, 0.0, Some(0.0376), 0.0)
         }]),

@@ -4,6 +4,7 @@
 
 use super::number;
 use crate::policy::{AggregateFunction, AttackName, GateOn, Metric, Model, ProductKind, PseudonymMethod, Role, Scope};
+use crate::risk::{AttackResult, Combination, DecileRate, MatchSets};
 use crate::units::Risk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -507,6 +508,12 @@ pub struct Attack {
     /// The column concerned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub column: Option<String>,
+    /// Columns that the attacker knows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub columns: Vec<String>,
+    /// People in the product, all of whom are possible targets.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub people: Option<u64>,
     /// Attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trials: Option<u64>,
@@ -531,12 +538,21 @@ pub struct Attack {
     /// Rate of the same attack on the raw pool. Steward only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_rate: Option<f64>,
-    /// The same for each tenth of the people, rarest first, fixed before the attack.
+    /// The same for each tenth of the people, from the most ordinary to the rarest, fixed before the attack.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deciles: Vec<Decile>,
+    pub deciles: Vec<DecileRate>,
     /// What the gate compares with its limit.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub gate_value: Option<f64>,
+    /// How many people fit what the attacker knows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub match_sets: Option<MatchSets>,
+    /// All combinations of columns that were tried.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub combinations: Vec<Combination>,
+    /// How many combinations there are, tried or not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub combinations_possible: Option<u64>,
 }
 
 impl Attack {
@@ -549,6 +565,8 @@ impl Attack {
             knowledge: None,
             known: None,
             column: None,
+            columns: Vec::new(),
+            people: None,
             trials: None,
             successes: None,
             rate: None,
@@ -559,6 +577,9 @@ impl Attack {
             original_rate: None,
             deciles: Vec::new(),
             gate_value: None,
+            match_sets: None,
+            combinations: Vec::new(),
+            combinations_possible: None,
         }
     }
 
@@ -569,16 +590,47 @@ impl Attack {
     }
 }
 
-/// A tenth of the people.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct Decile {
-    /// Share of attempts on them that succeeded.
-    pub rate: f64,
-    /// Upper confidence bound.
-    pub upper: f64,
-    /// Baseline of this tenth.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<f64>,
+impl From<AttackResult> for Attack {
+    fn from(result: AttackResult) -> Self {
+        let AttackResult {
+            name,
+            known,
+            trials,
+            successes,
+            rate,
+            upper,
+            baseline,
+            excess,
+            original_rate,
+            deciles,
+            gate_value,
+            people,
+            exact,
+            match_sets,
+            columns,
+            combinations,
+            combinations_possible,
+        } = result;
+        Self {
+            known: Some(known),
+            columns,
+            people: Some(people),
+            trials: Some(trials),
+            successes: Some(successes),
+            rate: Some(rate),
+            upper: Some(upper),
+            exact,
+            baseline: Some(baseline),
+            excess: Some(excess),
+            original_rate,
+            deciles,
+            gate_value: Some(gate_value),
+            match_sets,
+            combinations,
+            combinations_possible,
+            ..Self::new(name)
+        }
+    }
 }
 
 /// Sizes of equivalence classes: pairs of size (people) and number of classes, ascending.

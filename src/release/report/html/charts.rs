@@ -1,8 +1,9 @@
 //! Pictures, as inline SVG. Series differ by shape as well as by colour; every picture has a title and a description that says the same in words.
 
 use super::markup::Markup;
-use crate::release::report::types::{ClassSizes, Decile, UnicityPoint};
+use crate::release::report::types::{ClassSizes, UnicityPoint};
 use crate::release::report::wording::{count, percent};
+use crate::risk::DecileRate;
 
 const WIDTH: f64 = 520.0;
 const HEIGHT: f64 = 270.0;
@@ -199,12 +200,12 @@ pub(super) fn unicity(markup: &mut Markup, points: &[UnicityPoint], limit: f64) 
     });
 }
 
-/// Small bars, one for each tenth of the people, rarest first, with the gate's limit.
-pub(super) fn deciles(markup: &mut Markup, deciles: &[Decile], limit: f64) {
+/// Small bars, one for each tenth of the people, from the most ordinary to the rarest, with the gate's limit.
+pub(super) fn deciles(markup: &mut Markup, deciles: &[DecileRate], limit: f64) {
     let (width, height) = (112.0, 26.0);
     let largest = deciles.iter().map(|decile| unit(decile.upper).max(unit(decile.rate))).fold(unit(limit), f64::max).max(1e-9);
     let worst = deciles.iter().map(|decile| unit(decile.upper)).fold(0.0, f64::max);
-    let title = format!("Upper bounds by tenth of the people, rarest first: the worst is {}", percent(worst));
+    let title = format!("Upper bounds by tenth of the people, from the most ordinary to the rarest: the worst is {}", percent(worst));
     let view = format!("0 0 {width} {height}");
     markup.element("svg", &[("viewBox", &view), ("role", "img"), ("aria-label", &title), ("style", "width:7rem")], |svg| {
         svg.leaf("title", &[], &title);

@@ -34,7 +34,8 @@ mod tests {
     use super::super::{Unit, sample};
     use super::*;
     use crate::policy::{AttackName, ProductKind};
-    use crate::release::report::{Attack, Decile, ProductReport, UnicityPoint};
+    use crate::release::report::{Attack, ProductReport, UnicityPoint};
+    use crate::risk::DecileRate;
 
     /// Checks that tags nest, and returns their number.
     fn balanced(html: &str) -> usize {
@@ -142,7 +143,7 @@ mod tests {
         product.class_sizes = Some(crate::release::report::ClassSizes { before: Some(vec![]), after: vec![] });
         product.unicity = vec![UnicityPoint { known: 0, before: Some(f64::NAN), after: f64::INFINITY, after_upper: None }];
         product.attacks =
-            Some(vec![Attack { rate: Some(f64::NAN), deciles: vec![Decile::default()], ..Attack::new(AttackName::KnownItems) }]);
+            Some(vec![Attack { rate: Some(f64::NAN), deciles: vec![DecileRate::default()], ..Attack::new(AttackName::KnownItems) }]);
         report.products.push(product);
         let mut product = ProductReport::new("huge", ProductKind::Fragments);
         product.rows = u64::MAX;

@@ -180,7 +180,7 @@ fn attacks(section: &mut Markup, product: &ProductReport, limit: f64) {
     let tenths = attacks.iter().any(|attack| !attack.deciles.is_empty());
     section.element("div", &[("class", "scroll")], |outer| {
         outer.element("table", &[], |table| {
-            table.leaf("caption", &[], "Measured, not promised. “At the gate” is what the limit is compared with; bars show each tenth of the people, rarest first, against the limit.");
+            table.leaf("caption", &[], "Measured, not promised. “At the gate” is what the limit is compared with; bars show each tenth of the people, from the most ordinary to the rarest, against the limit.");
             table.element("thead", &[], |head| {
                 head.element("tr", &[], |row| {
                     row.leaf("th", &[("scope", "col")], "Attack");
