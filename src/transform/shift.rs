@@ -63,17 +63,25 @@ impl DayShift {
     }
 
     fn of_value(&self, value: &[u8]) -> i64 {
-        let mut stream = blake3::Hasher::new_keyed(self.key.expose()).update(value).finalize_xof();
         let choices = 2 * u64::from(self.days) + 1;
         // Words at or above the largest multiple of `choices` would favour the small remainders.
         let bound = u64::MAX - u64::MAX % choices;
+        let accept = |word: &[u8; 8]| {
+            let word = u64::from_le_bytes(*word);
+            // A remainder below 2^33.
+            (word < bound).then(|| (word % choices).cast_signed() - i64::from(self.days))
+        };
+        // The hash is the start of the stream, and the first word is nearly always accepted.
+        let hash = blake3::keyed_hash(self.key.expose(), value);
+        if let Some(days) = hash.as_bytes().first_chunk().and_then(accept) {
+            return days;
+        }
+        let mut stream = blake3::Hasher::new_keyed(self.key.expose()).update(value).finalize_xof();
         loop {
             let mut word = [0; 8];
             stream.fill(&mut word);
-            let word = u64::from_le_bytes(word);
-            if word < bound {
-                // A remainder below 2^33.
-                return (word % choices).cast_signed() - i64::from(self.days);
+            if let Some(days) = accept(&word) {
+                return days;
             }
         }
     }
