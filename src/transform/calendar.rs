@@ -37,6 +37,7 @@ fn place(day: i64) -> Place {
 impl Place {
     /// Days from 1 January to 1 March of the calendar year that 1 March lies in. Without branches: dates come in no order that a processor could guess.
     #[inline]
+    #[expect(clippy::needless_bitwise_bool, reason = "`&&` is a branch")]
     fn before_march(&self) -> i64 {
         // Year 0 of an era is divisible by 400.
         let leap = self.year.is_multiple_of(4) & (!self.year.is_multiple_of(100) | (self.year == 0));
