@@ -177,3 +177,10 @@ impl Drop for Progress {
 const _: fn(&Console, &'static str, Option<u64>) -> Progress = Console::progress;
 const _: fn(&Progress, u64) = Progress::advance;
 const _: fn(&Progress, String) = Progress::label;
+const _: fn(&serde_json::Value) -> backmask::Result<Value> = to_json;
+
+/// A value as JSON, for the summary of a binary.
+pub(crate) fn to_json<T: serde::Serialize>(value: &T) -> backmask::Result<Value> {
+    serde_json::to_value(value)
+        .map_err(|_| backmask::Error::data("the result", None, "cannot be written as JSON", "use the library to get at it"))
+}

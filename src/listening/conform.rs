@@ -153,8 +153,38 @@ impl Source for Conformed {
         self.inner.splits()
     }
 
+    fn read_schema(&self, options: &ReadOptions) -> Result<SchemaRef> {
+        let wanted = crate::io::project(&self.schema, options.columns.as_deref())?;
+        let inner = self.inner.read_schema(&ReadOptions { columns: Some(self.inner_columns(&wanted)), ..options.clone() })?;
+        Ok(self.schema_of(&wanted, &inner))
+    }
+
     fn open_split(&self, split: usize, options: &ReadOptions) -> Result<BatchStream> {
         let wanted = crate::io::project(&self.schema, options.columns.as_deref())?;
+        let inner_options = ReadOptions { columns: Some(self.inner_columns(&wanted)), ..options.clone() };
+        let schema = self.schema_of(&wanted, self.inner.read_schema(&inner_options)?.as_ref());
+        let stream = self.inner.open_split(split, &inner_options)?;
+        let left_out = stream.left_out();
+        let batches = Batches {
+            stream,
+            file: self.inner.name().to_owned(),
+            inner: self.inner.schema(),
+            pool: Arc::clone(&self.schema),
+            schema: Arc::clone(&schema),
+            origins: self.origins.clone(),
+            wanted,
+            left_out: Arc::clone(&left_out),
+            skip_malformed: self.skip_malformed,
+            records: (self.inner.splits() == 1).then_some(0),
+            failed: false,
+        };
+        Ok(BatchStream::new(schema, batches).with_left_out(left_out))
+    }
+}
+
+impl Conformed {
+    /// Columns to read of the source: the wanted ones, those that decide whether a record is malformed, and at least one, to count the rows.
+    fn inner_columns(&self, wanted: &[usize]) -> Vec<String> {
         let inner = self.inner.schema();
         let name_of = |index: usize| inner.fields().get(index).map(|field| field.name().clone());
         let mut columns: Vec<String> = self
@@ -169,23 +199,29 @@ impl Source for Conformed {
         if columns.is_empty() {
             columns.extend(name_of(0));
         }
-        let stream = self.inner.open_split(split, &ReadOptions { columns: Some(columns), ..options.clone() })?;
-        let schema = Arc::new(self.schema.project(&wanted).map_err(|e| Error::arrow("projecting", &e))?);
-        let left_out = stream.left_out();
-        let batches = Batches {
-            stream,
-            file: self.inner.name().to_owned(),
-            inner,
-            pool: Arc::clone(&self.schema),
-            schema: Arc::clone(&schema),
-            origins: self.origins.clone(),
-            wanted,
-            left_out: Arc::clone(&left_out),
-            skip_malformed: self.skip_malformed,
-            records: (self.inner.splits() == 1).then_some(0),
-            failed: false,
-        };
-        Ok(BatchStream::new(schema, batches).with_left_out(left_out))
+        columns
+    }
+
+    /// The wanted columns. Texts that the source gives as a dictionary stay one.
+    fn schema_of(&self, wanted: &[usize], read: &Schema) -> SchemaRef {
+        let inner = self.inner.schema();
+        let fields: Vec<Field> = wanted
+            .iter()
+            .filter_map(|&at| {
+                let field = self.schema.fields().get(at)?;
+                let coded = match self.origins.get(at) {
+                    Some(Origin::Column { index, .. }) if field.data_type() == &DataType::Utf8 => inner
+                        .fields()
+                        .get(*index)
+                        .and_then(|inner| read.field_with_name(inner.name()).ok())
+                        .map(Field::data_type)
+                        .filter(|found| matches!(found, DataType::Dictionary(_, values) if values.as_ref() == &DataType::Utf8)),
+                    _ => None,
+                };
+                Some(Field::new(field.name(), coded.unwrap_or(field.data_type()).clone(), true))
+            })
+            .collect();
+        Arc::new(Schema::new(fields))
     }
 }
 
@@ -240,10 +276,12 @@ impl Batches {
                     let Some(source) = source else {
                         return Err(Error::column(field.name(), "is not in the batch that was read", "read the file again"));
                     };
-                    let column = convert(source, field.data_type())?;
-                    for row in 0..rows {
-                        let lost = *strict && column.is_null(row) && is_value(source.as_ref(), row);
-                        if lost || *required && column.is_null(row) {
+                    let target = self.schema.field_with_name(field.name()).map_or(field.data_type(), Field::data_type);
+                    let column = convert(source, target)?;
+                    let nulls = column.logical_nulls().filter(|nulls| (*required || *strict) && nulls.null_count() > 0);
+                    for row in nulls.iter().flat_map(|nulls| (0..rows).filter(|&row| nulls.is_null(row))) {
+                        let lost = *strict && is_value(source.as_ref(), row);
+                        if lost || *required {
                             if let Some(fits) = fits.get_mut(row) {
                                 *fits = false;
                             }

@@ -14,7 +14,6 @@ mod rows;
 mod schema;
 pub mod simulate;
 mod spotify;
-mod stand_in;
 mod text;
 
 pub use open::open;

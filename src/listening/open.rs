@@ -8,9 +8,8 @@ use super::recognize::{History, Kind, Text, is_personal_export, kind, spotify_na
 use super::rows::RowSource;
 use super::schema::fields;
 use super::spotify::{self, Histories};
-use super::stand_in::open_table;
 use crate::error::{Error, Result};
-use crate::io::{Content, Source, contents};
+use crate::io::{Content, Source, contents, open_table};
 use crate::policy::{Format, Input, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -1,3 +1,31 @@
 //! From a policy to a release: products, measurements, gate, publication, report, verification.
+//!
+//! [`Anonymizer`] is the main job; [`assess`] measures a table as it is; [`verify()`] checks a release from outside.
 
+mod anonymizer;
+mod assess;
+mod columns;
+mod gate;
+mod generalize;
+mod measure;
+mod pool;
+mod publish;
+mod records;
 pub mod report;
+mod rows;
+mod verify;
+
+pub use anonymizer::{Anonymizer, Outcome, Stage};
+pub use assess::assess;
+pub use verify::{Check, Verification, verify};
+
+use crate::error::Result;
+use crate::policy::Policy;
+
+/// The policy of the demonstration: k-anonymous profiles (k = 12) and unlinked plays of a pool with the canonical columns.
+///
+/// # Errors
+/// Never, as long as the tests of this crate pass.
+pub fn demo_policy() -> Result<Policy> {
+    Policy::from_toml(include_str!("demo.toml"))
+}

@@ -86,7 +86,7 @@ mod tests {
         assert_eq!(label(-0.25), "-0.25");
         assert_eq!(label(1e300), "1e300");
         for bound in [0.1, 1e15, 1e16, 123_456_789.123, f64::MIN_POSITIVE, f64::MAX, -7.0] {
-            assert_eq!(label(bound).parse::<f64>().unwrap(), bound);
+            assert_eq!(label(bound).parse::<f64>().unwrap().to_bits(), bound.to_bits());
         }
     }
 }

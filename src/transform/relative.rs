@@ -63,10 +63,8 @@ impl RelativeFit {
     }
 
     fn set_unit(&mut self, unit: TickUnit) -> Result<()> {
-        match self.unit.replace(unit) {
-            Some(known) if known != unit => {
-                Err(Error::column(&self.time, "comes in two time units", "cast all inputs to one timestamp type"))
-            }
+        match *self.unit.get_or_insert(unit) {
+            known if known != unit => Err(Error::column(&self.time, "comes in two time units", "cast all inputs to one timestamp type")),
             _ => Ok(()),
         }
     }
@@ -325,7 +323,9 @@ mod tests {
 
     fn fitted(batches: &[RecordBatch]) -> RelativeFit {
         let mut fit = RelativeFit::new("who", "when");
-        batches.iter().for_each(|batch| fit.observe(batch).unwrap());
+        for batch in batches {
+            fit.observe(batch).unwrap();
+        }
         fit
     }
 

@@ -271,7 +271,7 @@ fn columns_are_renamed_and_cast() {
     let input = Input { skip_malformed: true, ..input };
     let sources = open_all(&[&path], Table::Events, &input).unwrap();
     for columns in [None, Some(vec!["artist_id".to_owned()])] {
-        let (batch, left_out) = read(&sources, &ReadOptions { columns, batch_rows: 1, threads: 1 }).unwrap();
+        let (batch, left_out) = read(&sources, &ReadOptions { columns, batch_rows: 1, ..ReadOptions::default() }).unwrap();
         assert_eq!((batch.num_rows(), left_out["malformed"]), (1, 2));
     }
 }

@@ -25,7 +25,7 @@ fn the_pool_depends_on_the_seed_alone() {
     }
     assert_ne!(all(&Simulation::new(50, 3_000, 8).unwrap(), 4096), once);
     let source = simulation.source().unwrap();
-    let options = ReadOptions { columns: Some(vec!["track_id".into(), "subject_id".into()]), batch_rows: 100, threads: 1 };
+    let options = ReadOptions { columns: Some(vec!["track_id".into(), "subject_id".into()]), batch_rows: 100, ..ReadOptions::default() };
     let sources = [source];
     let (part, _) = read(&sources, &options).unwrap();
     assert_eq!(rows(&part), rows(&once.project(&[0, 2]).unwrap()));

@@ -1,0 +1,46 @@
+//! Measures the risk of a table as it is, and changes nothing.
+
+mod common;
+
+use backmask::policy::Policy;
+use backmask::release::assess;
+use clap::Parser;
+use common::{Output, Summary};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+/// Measures what an attacker achieves against the inputs as they are; the steward's report goes to standard output.
+#[derive(Debug, Parser)]
+struct Arguments {
+    /// Files, folders and archives with events, or with a plain table
+    #[arg(long, num_args = 1.., required = true)]
+    input: Vec<PathBuf>,
+    /// Files with one row of attributes a person
+    #[arg(long, num_args = 1..)]
+    profiles: Vec<PathBuf>,
+    /// The policy that says what each column is
+    #[arg(long)]
+    policy: PathBuf,
+    /// The data that the input was made from
+    #[arg(long, num_args = 1..)]
+    original: Vec<PathBuf>,
+    #[command(flatten)]
+    console: Output,
+}
+
+fn main() -> ExitCode {
+    common::run(
+        |arguments: &Arguments| Output { json: true, ..arguments.console },
+        |arguments, console| {
+            if !arguments.original.is_empty() {
+                return Err(backmask::Error::unsupported("--original", "comparing with the original data"));
+            }
+            let policy = Policy::from_path(&arguments.policy)?;
+            let progress = console.progress("Measuring", None);
+            let report = assess(&policy, &arguments.input, &arguments.profiles, 1 << 30)?;
+            drop(progress);
+            let verdict = if report.gate.passed { "within the limit".to_owned() } else { report.gate.reasons.join("; ") };
+            Ok(Summary::new(format!("{}\n{verdict}", report.statements.join("\n")), common::to_json(&report)?))
+        },
+    )
+}

@@ -1,0 +1,117 @@
+//! Measuring the risk of a table as it is.
+
+use super::gate;
+use super::measure::{entry, k_anonymity, known_items, known_values, recount_table};
+use super::pool::{self, PoolOptions, PoolTable};
+use super::records::{Shape, item_levels};
+use super::report::{Attack, ClassSizes, ProductReport, Report, UnicityPoint, Verified};
+use super::rows::ReleasedRows;
+use crate::anonymity::verify::People;
+use crate::error::{Error, Result};
+use crate::keys::Key;
+use crate::policy::{AttackName, Model, Policy, Product, ProductKind, RecordsProduct, Role};
+use crate::risk::attack_seed;
+use std::path::PathBuf;
+
+/// Measures what an attacker achieves against the inputs as they are, under the roles that the policy gives to their columns. Nothing is changed and nothing is written.
+///
+/// Every `records` product of the policy is assessed as if its columns were handed over untreated: the models are tested with level 0 of every hierarchy, and
+/// the attacks of the gate are run. If the inputs are a release themselves, this is what that release risks.
+///
+/// # Errors
+/// The policy does not fit the inputs, or an input is damaged.
+///
+/// # Examples
+/// ```no_run
+/// use backmask::{policy::Policy, release::assess};
+///
+/// let report = assess(&Policy::from_path("listening.toml")?, &["exports/".into()], &[], 1 << 30)?;
+/// println!("{:?}", report.gate.reasons);
+/// # Ok::<(), backmask::Error>(())
+/// ```
+pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory: usize) -> Result<Report> {
+    policy.validate()?;
+    let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let options = PoolOptions { memory: memory / 3, folder: folder.path().to_owned(), threads, batch_rows: 8192, code_everything: true };
+    let pool = pool::read(policy, inputs, profiles, &Key::forgotten()?, &options)?;
+    let created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
+    let mut report = Report::new(&policy.name, created, policy.gate.max_risk);
+    report.purpose.clone_from(&policy.purpose);
+    report.recipient.clone_from(&policy.recipient);
+    report.inputs = Some(pool.inputs.clone());
+    report.excluded = Some(pool.excluded.clone());
+    let mut digests: Vec<&str> = pool.inputs.iter().map(|input| input.sha256.as_str()).collect();
+    digests.sort_unstable();
+    let seed = attack_seed(&[digests.concat().as_bytes(), policy.normalized()?.as_bytes()]);
+    for product in &policy.products {
+        let Product::Records(product) = product else { continue };
+        let table = pool.table(product.source)?;
+        report.products.push(assess_product(policy, product, table, &seed, memory)?);
+    }
+    let decision = gate::decide(&policy.gate, &report.products);
+    report.gate = decision.verdict;
+    report.accepted_risks = decision.accepted;
+    Ok(report.with_statements())
+}
+
+fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, seed: &[u8; 32], memory: usize) -> Result<ProductReport> {
+    let schema = pool.table.schema();
+    let available: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let released = policy.released_columns(product, &available);
+    let subject = pool.subject.map(|index| schema.field(index).name().clone());
+    let keeps_token = policy.keeps_subject(product) && subject.is_some();
+    let declared: Vec<_> = released.iter().filter_map(|name| pool.columns.get_key_value(name)).collect();
+    let levels = item_levels(product, &declared, &pool.table)?;
+    let shape = Shape {
+        token: subject.clone().filter(|_| keeps_token),
+        items: levels.iter().map(|level| level.iter().map(|&column| schema.field(column).name().clone()).collect()).collect(),
+        quasi_identifiers: declared
+            .iter()
+            .filter(|(_, column)| column.role == Role::QuasiIdentifier)
+            .map(|(name, _)| (*name).clone())
+            .collect(),
+        columns: released.iter().filter(|name| Some(*name) != subject.as_ref()).cloned().collect(),
+    };
+    let marks = pool.marks()?;
+    let rows = ReleasedRows { table: &pool.table, marks: &marks, subject: pool.subject };
+    let mut report = ProductReport::new(&product.name, ProductKind::Records);
+    report.rows = pool.table.rows() as u64;
+    report.subjects = Some(pool.people()?);
+    report.accepted_risk.clone_from(&product.accept_risk);
+    if !shape.quasi_identifiers.is_empty() {
+        let classes = recount_table(&pool.table, &shape.quasi_identifiers, people(&shape, subject.as_deref()))?;
+        for model in &product.models {
+            if let Model::KAnonymity { k } = model {
+                report.guarantees.push(k_anonymity(model, classes.claim(k.get()), k.get(), Verified::Release));
+            }
+        }
+        report.class_sizes = Some(ClassSizes { before: None, after: classes.class_size_histogram });
+    }
+    let attacks = policy.gate.attacks.clone().unwrap_or_else(|| vec![AttackName::KnownItems, AttackName::KnownValues]);
+    let mut results = Vec::new();
+    if attacks.contains(&AttackName::KnownItems) {
+        if shape.items.is_empty() || pool.subject.is_none() {
+            results.push(Attack::not_run(AttackName::KnownItems, "no column of items, or none that names the person"));
+        } else {
+            let found = known_items(&rows, &shape, &policy.gate, seed, memory)?;
+            report.unicity =
+                found.iter().map(|r| UnicityPoint { known: r.known, before: None, after: r.rate, after_upper: Some(r.upper) }).collect();
+            results.extend(found.into_iter().map(|result| entry(result, "uniform")));
+        }
+    }
+    if attacks.contains(&AttackName::KnownValues) && !shape.columns.is_empty() {
+        results.push(entry(known_values(&rows, &shape.columns, &policy.gate, seed, memory)?, "one row of the person"));
+    }
+    report.attacks = Some(results);
+    Ok(report)
+}
+
+/// How the rows of the table belong to people.
+fn people(shape: &Shape, subject: Option<&str>) -> People {
+    match (&shape.token, subject) {
+        (Some(token), _) => People::Token(token.clone()),
+        (None, Some(subject)) => People::Owner(subject.to_owned()),
+        (None, None) => People::OneRowEach,
+    }
+}

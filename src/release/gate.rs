@@ -1,0 +1,113 @@
+//! The gate: what is published and what is refused.
+
+use super::report::{GateVerdict, ProductReport, Unit};
+use crate::policy::{Gate, GateOn};
+
+/// What the gate said, and the reasons that the policy gave for publishing all the same.
+#[derive(Debug)]
+pub(super) struct Decision {
+    pub(super) verdict: GateVerdict,
+    pub(super) accepted: Vec<String>,
+}
+
+/// Compares every product with the policy's limit.
+///
+/// A promise that does not hold in the written file refuses the release whatever the policy accepts. A promise to whole people counts as 1/k,
+/// an attack with the value that the policy chose (mean or worst decile, upper confidence bound).
+pub(super) fn decide(gate: &Gate, products: &[ProductReport]) -> Decision {
+    let limit = gate.max_risk.get();
+    let mut reasons = Vec::new();
+    let mut accepted = Vec::new();
+    for product in products {
+        for guarantee in product.guarantees.iter().filter(|guarantee| !guarantee.holds) {
+            reasons.push(format!("product {}: {} does not hold in the written file", product.name, guarantee.model));
+        }
+        let risks = over_the_limit(gate, product, limit);
+        match &product.accepted_risk {
+            Some(reason) if !risks.is_empty() => accepted.push(format!("product {}: {reason} ({})", product.name, risks.join("; "))),
+            Some(reason) => accepted.push(format!("product {}: {reason} (no measured risk is over the limit)", product.name)),
+            None => reasons.extend(risks.into_iter().map(|risk| format!("product {}: {risk}", product.name))),
+        }
+    }
+    let verdict =
+        GateVerdict { max_risk: limit, on: gate.on, confidence: Some(gate.confidence.get()), passed: reasons.is_empty(), reasons };
+    Decision { verdict, accepted }
+}
+
+fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<String> {
+    let mut reasons = Vec::new();
+    let promised =
+        product.guarantees.iter().filter(|g| g.model == "k-anonymity" && g.unit == Unit::Subject && g.holds).filter_map(|g| g.achieved);
+    if let Some(k) = promised.reduce(f64::max)
+        && k > 0.0
+        && 1.0 / k > limit
+    {
+        reasons.push(format!(
+            "guessing inside the smallest class succeeds with probability 1/{k}, over the limit of {limit}; raise k to {}",
+            (1.0 / limit).ceil()
+        ));
+    }
+    let whose = match gate.on {
+        GateOn::WorstDecile => "in the worst tenth of people",
+        GateOn::Mean => "on average",
+    };
+    // One reason an attack: the knowledge with the largest value.
+    let mut worst: Vec<(&super::report::Attack, f64)> = Vec::new();
+    for attack in product.attacks.iter().flatten() {
+        let Some(value) = attack.gate_value.filter(|&value| value > limit) else { continue };
+        match worst.iter_mut().find(|(other, _)| other.name == attack.name) {
+            Some(entry) if entry.1 < value => *entry = (attack, value),
+            Some(_) => {}
+            None => worst.push((attack, value)),
+        }
+    }
+    for (attack, value) in worst {
+        let known = attack.known.map_or_else(String::new, |known| format!(", {known} known"));
+        reasons.push(format!(
+            "the attack {}{known} singles out up to {:.1} % {whose}, over the limit of {:.1} %; coarsen or leave out what it used, or release cohorts or fragments",
+            attack.name.name(),
+            value * 100.0,
+            limit * 100.0
+        ));
+    }
+    reasons
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::report::{Attack, Guarantee, Verified};
+    use super::*;
+    use crate::policy::{AttackName, Model, ProductKind};
+    use crate::units::K;
+
+    fn product(k: u64, unit: Unit, holds: bool, gate_value: Option<f64>) -> ProductReport {
+        let mut product = ProductReport::new("people", ProductKind::Records);
+        let model = Model::KAnonymity { k: K::new(k).unwrap() };
+        #[expect(clippy::cast_precision_loss, reason = "small")]
+        product.guarantees.push(Guarantee::of(&model, unit, Verified::Release).found(k as f64, holds));
+        product.attacks = Some(vec![Attack { gate_value, ..Attack::new(AttackName::KnownItems) }]);
+        product
+    }
+
+    #[test]
+    fn a_small_k_and_a_strong_attack_are_refused() {
+        let gate = Gate::default();
+        assert!(decide(&gate, &[product(12, Unit::Subject, true, Some(0.09))]).verdict.passed);
+        assert!(!decide(&gate, &[product(11, Unit::Subject, true, None)]).verdict.passed);
+        assert!(!decide(&gate, &[product(12, Unit::Subject, true, Some(0.0901))]).verdict.passed);
+        // A number per row states no risk, so it neither passes nor refuses.
+        assert!(decide(&gate, &[product(3, Unit::SubjectPerRow, true, None)]).verdict.passed);
+    }
+
+    #[test]
+    fn accepting_a_risk_does_not_mend_a_broken_promise() {
+        let gate = Gate::default();
+        let mut accepted = product(12, Unit::Subject, true, Some(0.9));
+        accepted.accepted_risk = Some("contract 17".to_owned());
+        let decision = decide(&gate, &[accepted.clone()]);
+        assert!(decision.verdict.passed);
+        assert!(decision.accepted[0].contains("contract 17"));
+        accepted.guarantees[0].holds = false;
+        assert!(!decide(&gate, &[accepted]).verdict.passed);
+    }
+}

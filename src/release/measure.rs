@@ -1,0 +1,425 @@
+//! What a written product shows: recounted from its file, then attacked.
+
+use super::records::{Made, OWNER, Shape, Workshop};
+use super::report::{Attack, ClassSizes, Decile, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
+use super::rows::{ItemRows, ReleasedRows};
+use crate::anonymity::verify::{Claim, ClassCounter, ClassReport, People};
+use crate::error::{Error, Result};
+use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, TableOptions};
+use crate::io::{PlainFile, ReadOptions, Source, open_table, read};
+use crate::matrix::{CodeChunks, PairChunks, SubjectItems, content_hashes, item_support};
+use crate::pipeline::Fit;
+use crate::policy::{AttackName, Gate, Model, Policy, RecordsProduct};
+use crate::risk::{AttackOptions, AttackResult, KnownItems, KnownValues};
+use arrow::array::RecordBatch;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What is measured, and with what.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Measurement<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) product: &'a RecordsProduct,
+    pub(super) seed: [u8; 32],
+    pub(super) memory: usize,
+    pub(super) threads: usize,
+    pub(super) folder: &'a Path,
+}
+
+/// Released rows, held as codes, with the column that tells people apart.
+struct Measured {
+    table: CodedTable,
+    marks: Vec<Vec<u8>>,
+    subject: Option<usize>,
+}
+
+impl Measured {
+    fn new(table: CodedTable, shape: &Shape) -> Result<Self> {
+        let marks = (0..table.chunks()).map(|chunk| vec![0; table.chunk_rows(chunk)]).collect();
+        let schema = table.schema();
+        let subject = match &shape.token {
+            Some(token) => Some(table.column(token)?),
+            None => schema.index_of(OWNER).ok(),
+        };
+        Ok(Self { table, marks, subject })
+    }
+
+    fn rows(&self) -> ReleasedRows<'_> {
+        ReleasedRows { table: &self.table, marks: &self.marks, subject: self.subject }
+    }
+}
+
+/// Reads a table of the release as codes: all columns, or only those named.
+fn load(path: &Path, columns: Option<Vec<String>>, memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
+    let source = open(path)?;
+    let options = ReadOptions { columns, threads, dictionaries: true, ..ReadOptions::default() };
+    let stream = read(&[source], &options)?;
+    let schema = stream.schema();
+    let coded: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let options = TableOptions { memory, threads, folder: folder.to_owned(), ..TableOptions::default() };
+    let mut builder = CodedTableBuilder::new(&schema, &coded, options)?;
+    for batch in stream {
+        builder.push(&batch?)?;
+    }
+    builder.finish()
+}
+
+pub(super) fn open(path: &Path) -> Result<Arc<dyn Source>> {
+    open_table(Arc::new(PlainFile::new(path)), None, None, Some(true))
+}
+
+/// Counts classes in the file itself.
+pub(super) fn recount(path: &Path, quasi_identifiers: &[String], people: People, threads: usize) -> Result<ClassReport> {
+    let mut columns = quasi_identifiers.to_vec();
+    if let People::Token(token) = &people {
+        columns.push(token.clone());
+    }
+    let options = ReadOptions { columns: Some(columns), threads, ..ReadOptions::default() };
+    crate::engine::fit(&[open(path)?], &options, || ClassCounter::new(quasi_identifiers.iter().cloned(), people.clone()))?.finish()
+}
+
+/// Counts classes in a table that is held as codes.
+pub(super) fn recount_table(table: &CodedTable, quasi_identifiers: &[String], people: People) -> Result<ClassReport> {
+    let mut counter = ClassCounter::new(quasi_identifiers.iter().cloned(), people);
+    for chunk in 0..table.chunks() {
+        let arrays = (0..table.schema().fields().len()).map(|column| table.array(chunk, column)).collect::<Result<Vec<_>>>()?;
+        counter.observe(&RecordBatch::try_new(table.schema(), arrays).map_err(|e| Error::arrow("recounting", &e))?)?;
+    }
+    counter.finish()
+}
+
+impl Measurement<'_> {
+    /// Recounts every guarantee of a written product and runs the attacks of the gate.
+    pub(super) fn measure(&self, made: &mut Made) -> Result<()> {
+        let shape = made.shape.clone();
+        let attacks = self.attacks();
+        let needs_all = attacks.contains(&AttackName::KnownValues);
+        let mut columns: Vec<String> = shape.token.iter().chain(shape.items.iter().flatten()).cloned().collect();
+        columns.dedup();
+        let table = match made.owned.take() {
+            Some(owned) => owned,
+            None if needs_all => load(&made.path, None, self.memory / 3, self.threads, self.folder)?,
+            None if columns.is_empty() => {
+                let first = shape.columns.first().cloned().into_iter().collect();
+                load(&made.path, Some(first), self.memory / 3, self.threads, self.folder)?
+            }
+            None => load(&made.path, Some(columns), self.memory / 3, self.threads, self.folder)?,
+        };
+        let measured = Measured::new(table, &shape)?;
+        let report = &mut made.report;
+        report.rows = measured.table.rows() as u64;
+        report.subjects = match measured.subject {
+            Some(subject) => Some(measured.table.distinct(subject)? as u64),
+            None => Some(report.rows),
+        };
+        self.count_classes(&made.path, &shape, &measured, report)?;
+        self.count_support(&shape, &measured, report)?;
+        let (attacks, worst_columns) = self.attack(&attacks, &shape, &measured, report)?;
+        report.attacks = Some(attacks);
+        made.worst_columns = worst_columns;
+        Ok(())
+    }
+
+    /// The attacks that the policy asks for; all that exist if it does not say.
+    fn attacks(&self) -> Vec<AttackName> {
+        self.policy.gate.attacks.clone().unwrap_or_else(|| vec![AttackName::KnownItems, AttackName::KnownValues])
+    }
+
+    fn count_classes(&self, path: &Path, shape: &Shape, measured: &Measured, report: &mut ProductReport) -> Result<()> {
+        if shape.quasi_identifiers.is_empty() {
+            return Ok(());
+        }
+        let (classes, verified) = match &shape.token {
+            Some(token) => (recount(path, &shape.quasi_identifiers, People::Token(token.clone()), self.threads)?, Verified::Release),
+            None if measured.subject.is_none() => {
+                (recount(path, &shape.quasi_identifiers, People::OneRowEach, self.threads)?, Verified::Release)
+            }
+            None => {
+                let people = People::Owner(OWNER.to_owned());
+                (recount_table(&measured.table, &shape.quasi_identifiers, people)?, Verified::ReleaseAndPool)
+            }
+        };
+        for model in &self.product.models {
+            if let Model::KAnonymity { k } = model {
+                report.guarantees.push(k_anonymity(model, classes.claim(k.get()), k.get(), verified));
+            }
+        }
+        if let Some(transformation) = &mut report.transformation {
+            transformation.equivalence_classes = classes.classes;
+            transformation.average_class_size = classes.average_class_size;
+        }
+        report.class_sizes.get_or_insert_with(ClassSizes::default).after = classes.class_size_histogram;
+        Ok(())
+    }
+
+    fn count_support(&self, shape: &Shape, measured: &Measured, report: &mut ProductReport) -> Result<()> {
+        let Some(support) = &self.product.item_support else { return Ok(()) };
+        let rows = measured.rows();
+        let items = Items::new(&rows, shape)?;
+        let counts = item_support(&items, rows.subjects()?, items.count(), self.memory / 4)?;
+        let smallest = counts.iter().copied().filter(|&count| count > 0).min();
+        let verified = if shape.token.is_some() || measured.subject.is_none() { Verified::Release } else { Verified::ReleaseAndPool };
+        let mut guarantee = Guarantee::new("item-support", Unit::SubjectPerRow, verified).parameter("min_subjects", support.min_subjects);
+        guarantee = match smallest {
+            Some(smallest) => guarantee.found(f64::from(smallest), u64::from(smallest) >= support.min_subjects),
+            None => Guarantee { holds: true, ..guarantee },
+        };
+        report.guarantees.push(guarantee);
+        Ok(())
+    }
+
+    fn attack(
+        &self,
+        attacks: &[AttackName],
+        shape: &Shape,
+        measured: &Measured,
+        report: &mut ProductReport,
+    ) -> Result<(Vec<Attack>, Option<Vec<String>>)> {
+        let mut results = Vec::new();
+        let mut worst_columns = None;
+        for &attack in attacks {
+            match attack {
+                AttackName::KnownItems => match reason_against_known_items(shape) {
+                    Some(reason) => results.push(Attack::not_run(attack, reason)),
+                    None => {
+                        let found = known_items(&measured.rows(), shape, &self.policy.gate, &self.seed, self.memory)?;
+                        report.unicity = found
+                            .iter()
+                            .map(|r| UnicityPoint { known: r.known, before: None, after: r.rate, after_upper: Some(r.upper) })
+                            .collect();
+                        results.extend(found.into_iter().map(|result| entry(result, "surviving items, uniform")));
+                    }
+                },
+                AttackName::KnownValues => {
+                    let columns: Vec<String> = shape.columns.clone();
+                    let result = known_values(&measured.rows(), &columns, &self.policy.gate, &self.seed, self.memory)?;
+                    let tried = format!(
+                        "one row of the person; worst of {} combinations ({}){}",
+                        result.combinations.len(),
+                        result.columns.join(", "),
+                        result
+                            .combinations_possible
+                            .filter(|&possible| possible > result.combinations.len() as u64)
+                            .map_or_else(String::new, |possible| format!(" out of {possible}"))
+                    );
+                    worst_columns = Some(result.columns.clone());
+                    results.push(entry(result, &tried));
+                }
+                other => results.push(Attack::not_run(other, "not available in this version")),
+            }
+        }
+        Ok((results, worst_columns))
+    }
+}
+
+fn reason_against_known_items(shape: &Shape) -> Option<&'static str> {
+    if shape.items.is_empty() {
+        Some("the product has no item column")
+    } else if shape.token.is_none() {
+        Some("no token links the items of a person")
+    } else {
+        None
+    }
+}
+
+/// What may be claimed about k.
+pub(super) fn k_anonymity(model: &Model, claim: Claim, k: u64, verified: Verified) -> Guarantee {
+    #[expect(clippy::cast_precision_loss, reason = "a count of people in a report")]
+    match claim {
+        Claim::Subject { achieved } => Guarantee::of(model, Unit::Subject, verified).found(achieved as f64, achieved >= k),
+        Claim::SubjectPerRow { achieved } => Guarantee::of(model, Unit::SubjectPerRow, verified).found(achieved as f64, achieved >= k),
+        Claim::NeedsPool { smallest_rows } => Guarantee::of(model, Unit::Row, Verified::Unverifiable).found(smallest_rows as f64, false),
+        Claim::Empty => Guarantee { holds: true, ..Guarantee::of(model, Unit::Subject, verified) },
+    }
+}
+
+/// Adds what the same attacks achieve on the raw pool, for the steward.
+pub(super) fn compare_with_pool(measurement: &Measurement<'_>, workshop: &Workshop<'_>, made: &mut Made) -> Result<()> {
+    let attacks = measurement.attacks();
+    let marks = workshop.pool.marks()?;
+    let rows = workshop.rows(&marks);
+    if attacks.contains(&AttackName::KnownItems) && reason_against_known_items(&made.shape).is_none() {
+        let found = known_items(&rows, &made.shape, &measurement.policy.gate, &measurement.seed, measurement.memory)?;
+        for result in found {
+            for attack in
+                made.report.attacks.iter_mut().flatten().filter(|a| a.name == AttackName::KnownItems && a.known == Some(result.known))
+            {
+                attack.original_rate = Some(result.rate);
+            }
+            for point in made.report.unicity.iter_mut().filter(|point| point.known == result.known) {
+                point.before = Some(result.rate);
+            }
+        }
+    }
+    if attacks.contains(&AttackName::KnownValues) {
+        for attack in made.report.attacks.iter_mut().flatten().filter(|attack| attack.name == AttackName::KnownValues) {
+            let Some(columns) = &made.worst_columns else { continue };
+            let coded = columns.iter().all(|name| workshop.pool.table.column(name).is_ok_and(|index| workshop.pool.table.is_coded(index)));
+            if coded {
+                let result = known_values(&rows, columns, &measurement.policy.gate, &measurement.seed, measurement.memory)?;
+                let same = result.combinations.iter().find(|combination| combination.columns.len() == columns.len());
+                attack.original_rate = same.map(|combination| combination.rate);
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Unicity for every number of known items of the gate.
+pub(super) fn known_items(
+    rows: &ReleasedRows<'_>,
+    shape: &Shape,
+    gate: &Gate,
+    seed: &[u8; 32],
+    memory: usize,
+) -> Result<Vec<AttackResult>> {
+    let items = Items::new(rows, shape)?;
+    let matrix = SubjectItems::build(&items, rows.subjects()?, items.count(), memory / 4)?;
+    let item_ids = items.ids(seed)?;
+    // People are named by what they have, so that choices depend neither on tokens nor on the order of rows.
+    let subject_ids: Vec<u64> = (0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX))
+        .map(|subject| matrix.items_of(subject).iter().fold(0_u64, |sum, &item| sum.wrapping_add(item_ids[item as usize])))
+        .collect();
+    let attack = KnownItems::new(&matrix, &subject_ids, &item_ids)?;
+    let options = AttackOptions::new(gate, *seed);
+    gate.known_items.iter().map(|&known| attack.run(known, &options)).collect()
+}
+
+/// The worst combination of one to three columns.
+pub(super) fn known_values(
+    rows: &ReleasedRows<'_>,
+    columns: &[String],
+    gate: &Gate,
+    seed: &[u8; 32],
+    memory: usize,
+) -> Result<AttackResult> {
+    let indices = columns.iter().map(|name| rows.table.column(name)).collect::<Result<Vec<_>>>()?;
+    let values = ValueRows { rows, columns: indices };
+    let ids = values.subject_ids(seed)?;
+    KnownValues::new(&values, columns.iter().cloned(), rows.subjects()?, &ids)?
+        .with_memory(memory / 4)
+        .run(&AttackOptions::new(gate, *seed))
+}
+
+/// An entry of the report.
+pub(super) fn entry(result: AttackResult, knowledge: &str) -> Attack {
+    Attack {
+        knowledge: Some(knowledge.to_owned()),
+        known: Some(result.known),
+        trials: Some(result.trials),
+        successes: Some(result.successes),
+        rate: Some(result.rate),
+        upper: Some(result.upper),
+        exact: result.exact,
+        baseline: Some(result.baseline),
+        excess: Some(result.excess),
+        deciles: result.deciles.iter().map(|d| Decile { rate: d.rate, upper: d.upper, baseline: Some(d.baseline) }).collect(),
+        gate_value: Some(result.gate_value),
+        ..Attack::new(result.name)
+    }
+}
+
+/// (person, item) of the rows. The item of a row is the combination of its item columns from the finest that is not missing.
+struct Items<'a> {
+    items: ItemRows<'a>,
+    columns: Vec<usize>,
+    counts: Vec<usize>,
+}
+
+impl<'a> Items<'a> {
+    fn new(rows: &'a ReleasedRows<'a>, shape: &Shape) -> Result<Self> {
+        let levels = shape
+            .items
+            .iter()
+            .map(|level| level.iter().map(|name| rows.table.column(name)).collect::<Result<Vec<_>>>())
+            .collect::<Result<Vec<_>>>()?;
+        let columns = levels.iter().flatten().copied().collect();
+        let items = ItemRows::new(rows, levels)?;
+        let counts = items.counts();
+        Ok(Self { items, columns, counts })
+    }
+
+    fn count(&self) -> usize {
+        self.counts.iter().sum()
+    }
+
+    /// Item code of every row.
+    fn code(&self, levels: &[&[u32]], row: usize) -> u32 {
+        let mut offset = 0;
+        for (codes, count) in levels.iter().zip(&self.counts) {
+            if codes[row] != NULL_CODE {
+                return offset + codes[row];
+            }
+            offset += u32::try_from(*count).unwrap_or(u32::MAX);
+        }
+        NULL_CODE
+    }
+
+    /// A stable name of every item.
+    fn ids(&self, seed: &[u8; 32]) -> Result<Vec<u64>> {
+        let table = self.items.rows.table;
+        let hashes = self.columns.iter().map(|&column| content_hashes(&[table.values(column)?], seed)).collect::<Result<Vec<_>>>()?;
+        let mut ids = vec![0_u64; self.count()];
+        let mut codes: Vec<Vec<u32>> = vec![Vec::new(); self.columns.len()];
+        self.items.visit_levels(&mut |chunk, subjects, levels| {
+            for (codes, &column) in codes.iter_mut().zip(&self.columns) {
+                codes.clear();
+                table.codes(chunk, column, codes)?;
+            }
+            for row in 0..subjects.len() {
+                let code = self.code(levels, row);
+                if let Some(id) = ids.get_mut(code as usize).filter(|id| **id == 0) {
+                    let parts = hashes.iter().zip(&codes).map(|(hashes, codes)| hashes.get(codes[row] as usize).copied().unwrap_or(1));
+                    *id = parts.fold(1, |id: u64, part| (id ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)) | 1;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+}
+
+impl PairChunks for Items<'_> {
+    fn for_each(&self, visit: &mut dyn FnMut(&[u32], &[u32]) -> Result<()>) -> Result<()> {
+        let mut codes = Vec::new();
+        self.items.visit_levels(&mut |_, subjects, levels| {
+            codes.clear();
+            codes.extend((0..subjects.len()).map(|row| self.code(levels, row)));
+            visit(subjects, &codes)
+        })
+    }
+}
+
+/// Columns of the rows, for the attack on known values.
+struct ValueRows<'a> {
+    rows: &'a ReleasedRows<'a>,
+    columns: Vec<usize>,
+}
+
+impl ValueRows<'_> {
+    /// People named by the content of their rows.
+    fn subject_ids(&self, seed: &[u8; 32]) -> Result<Vec<u64>> {
+        let hashes =
+            self.columns.iter().map(|&column| content_hashes(&[self.rows.table.values(column)?], seed)).collect::<Result<Vec<_>>>()?;
+        let mut ids = vec![0_u64; self.rows.subjects()?];
+        self.rows.visit(&self.columns, &mut |_, subjects, codes| {
+            for (row, &subject) in subjects.iter().enumerate() {
+                if let Some(id) = ids.get_mut(subject as usize) {
+                    let parts = hashes.iter().zip(codes).map(|(hashes, codes)| hashes.get(codes[row] as usize).copied().unwrap_or(1));
+                    *id = id.wrapping_add(parts.fold(1, |id: u64, part| (id ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)));
+                }
+            }
+            Ok(())
+        })?;
+        Ok(ids)
+    }
+}
+
+impl CodeChunks for ValueRows<'_> {
+    fn for_each(&self, visit: &mut dyn FnMut(&[u32], &[&[u32]]) -> Result<()>) -> Result<()> {
+        self.rows.visit(&self.columns, &mut |_, subjects, codes| {
+            let columns: Vec<&[u32]> = codes.iter().map(Vec::as_slice).collect();
+            visit(subjects, &columns)
+        })
+    }
+}

@@ -1,0 +1,310 @@
+//! The pool: what the inputs hold, read once and held as codes.
+
+use super::columns::{HELD_OUT, NOBODY, RELEASED};
+use super::report::{Excluded, InputFile};
+use crate::error::{Error, Result};
+use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, TableOptions};
+use crate::io::{LeftOut, ReadOptions, Source, sha256_file};
+use crate::keys::{Domain, Key};
+use crate::matrix::content_hashes;
+use crate::policy::{Column, Order, Policy, Product, Role, Table};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// One table of the pool, with the declaration of every column.
+#[derive(Debug)]
+pub(super) struct PoolTable {
+    pub(super) table: CodedTable,
+    /// Declarations of all columns of the input, also of those that were not read.
+    pub(super) columns: BTreeMap<String, Column>,
+    /// Index of the subject column; none if every row is a different person.
+    pub(super) subject: Option<usize>,
+    /// People who are set aside as a control group, by code.
+    pub(super) held_out: Vec<bool>,
+}
+
+impl PoolTable {
+    /// A mark for every row: released, or held out with its person.
+    pub(super) fn marks(&self) -> Result<Vec<Vec<u8>>> {
+        let mut marks: Vec<Vec<u8>> = (0..self.table.chunks()).map(|chunk| vec![RELEASED; self.table.chunk_rows(chunk)]).collect();
+        if let Some(subject) = self.subject {
+            let mut codes = Vec::new();
+            for (chunk, marks) in marks.iter_mut().enumerate() {
+                codes.clear();
+                self.table.codes(chunk, subject, &mut codes)?;
+                for (mark, &code) in marks.iter_mut().zip(&codes) {
+                    if code == NULL_CODE {
+                        *mark = NOBODY;
+                    } else if self.held_out.get(code as usize) == Some(&true) {
+                        *mark = HELD_OUT;
+                    }
+                }
+            }
+        }
+        Ok(marks)
+    }
+
+    /// People in the table: distinct subjects, or rows where every row is a different person.
+    pub(super) fn people(&self) -> Result<u64> {
+        Ok(match self.subject {
+            Some(subject) => self.table.distinct(subject)? as u64,
+            None => self.table.rows() as u64,
+        })
+    }
+}
+
+/// What was read.
+#[derive(Debug)]
+pub(super) struct Pool {
+    pub(super) events: Option<PoolTable>,
+    pub(super) profiles: Option<PoolTable>,
+    pub(super) inputs: Vec<InputFile>,
+    pub(super) excluded: Vec<Excluded>,
+}
+
+impl Pool {
+    /// The table that a product is made from.
+    pub(super) fn table(&self, table: Table) -> Result<&PoolTable> {
+        let found = match table {
+            Table::Events => self.events.as_ref(),
+            Table::Profiles => self.profiles.as_ref(),
+        };
+        found.ok_or_else(|| {
+            Error::policy(
+                "products",
+                format!("a product has the source {}, which was not given", table.name()),
+                "give the files with --input or --profiles",
+            )
+        })
+    }
+
+    /// The commitment to the inputs.
+    pub(super) fn commitment(&self, key: &Key) -> String {
+        let digests: Vec<String> = self.inputs.iter().map(|input| input.sha256.clone()).collect();
+        commitment(&digests, key)
+    }
+}
+
+/// A commitment that binds the release to inputs with these SHA-256 digests and, without the key, tells nothing about them.
+pub(super) fn commitment(digests: &[String], key: &Key) -> String {
+    let mut sorted = digests.to_vec();
+    sorted.sort_unstable();
+    let key = key.derive(&Domain::of("input-commitment"));
+    blake3::keyed_hash(key.expose(), sorted.concat().as_bytes()).to_hex().to_string()
+}
+
+/// How the pool is read.
+#[derive(Debug, Clone)]
+pub(super) struct PoolOptions {
+    pub(super) memory: usize,
+    pub(super) folder: PathBuf,
+    pub(super) threads: usize,
+    pub(super) batch_rows: usize,
+    /// Give every column codes, not only those that the algorithms need.
+    pub(super) code_everything: bool,
+}
+
+/// Reads the inputs of a policy.
+pub(super) fn read(policy: &Policy, events: &[PathBuf], profiles: &[PathBuf], key: &Key, options: &PoolOptions) -> Result<Pool> {
+    let event_sources = open(policy, events, Table::Events)?;
+    let profile_sources = open(policy, profiles, Table::Profiles)?;
+    let (event_names, profile_names) = (names(&event_sources), names(&profile_sources));
+    policy.check_tables(borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
+    let mut pool = Pool { events: None, profiles: None, inputs: Vec::new(), excluded: Vec::new() };
+    let left_out = LeftOut::default();
+    if !event_sources.is_empty() {
+        pool.events = Some(read_table(policy, Table::Events, &event_sources, key, options, &mut pool.inputs, &left_out)?);
+    }
+    if !profile_sources.is_empty() {
+        pool.profiles = Some(read_table(policy, Table::Profiles, &profile_sources, key, options, &mut pool.inputs, &left_out)?);
+    }
+    pool.excluded = left_out.counts().into_iter().map(|(reason, rows)| Excluded { reason: reason.to_owned(), rows }).collect();
+    Ok(pool)
+}
+
+fn names(sources: &[Arc<dyn Source>]) -> Option<Vec<String>> {
+    sources.first().map(|source| source.schema().fields().iter().map(|field| field.name().clone()).collect())
+}
+
+fn borrowed(names: Option<&[String]>) -> Option<Vec<&str>> {
+    names.map(|names| names.iter().map(String::as_str).collect())
+}
+
+fn open(policy: &Policy, paths: &[PathBuf], table: Table) -> Result<Vec<Arc<dyn Source>>> {
+    if paths.is_empty() {
+        return Ok(Vec::new());
+    }
+    let default = crate::policy::Input::default();
+    let input = policy.input.as_ref().unwrap_or(&default);
+    let input = match table {
+        Table::Events => input,
+        Table::Profiles => input.profiles.as_deref().unwrap_or(input),
+    };
+    crate::listening::open(paths, table, input)
+}
+
+/// Columns of a table that some product needs.
+fn wanted(policy: &Policy, table: Table, columns: &BTreeMap<String, Column>) -> BTreeSet<String> {
+    let mut wanted = BTreeSet::new();
+    for product in &policy.products {
+        let Product::Records(product) = product else { continue };
+        if product.source != table {
+            continue;
+        }
+        let listed = |name: &String| product.columns.as_ref().is_none_or(|listed| listed.contains(name));
+        wanted.extend(columns.iter().filter(|(name, column)| listed(name) && !column.is_dropped()).map(|(name, _)| name.clone()));
+        if product.order == Order::SubjectTime {
+            wanted.extend(columns.iter().filter(|(_, column)| column.role == Role::Time).map(|(name, _)| name.clone()));
+        }
+    }
+    wanted
+}
+
+fn read_table(
+    policy: &Policy,
+    table: Table,
+    sources: &[Arc<dyn Source>],
+    key: &Key,
+    options: &PoolOptions,
+    inputs: &mut Vec<InputFile>,
+    left_out: &LeftOut,
+) -> Result<PoolTable> {
+    let schema = sources[0].schema();
+    let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+    let columns = policy.bind(table, &names)?;
+    let subject_name = policy.subject.as_ref().map(|subject| subject.column.as_str()).filter(|name| names.contains(name));
+    let mut wanted = wanted(policy, table, &columns);
+    wanted.extend(subject_name.map(str::to_owned));
+    if wanted.is_empty() {
+        // The rows still count: read the first column and release nothing of it.
+        wanted.extend(names.first().map(|&name| name.to_owned()));
+    }
+    let coded: Vec<&str> = names
+        .iter()
+        .copied()
+        .filter(|&name| {
+            wanted.contains(name)
+                && (Some(name) == subject_name || options.code_everything || columns.get(name).is_some_and(|c| needs_codes(c.role)))
+        })
+        .collect();
+    let read = ReadOptions {
+        columns: Some(names.iter().filter(|&&name| wanted.contains(name)).map(|&name| name.to_owned()).collect()),
+        batch_rows: options.batch_rows,
+        threads: options.threads,
+        dictionaries: true,
+    };
+    let mut stream = crate::io::read_tagged(sources, &read)?;
+    let mut builder = CodedTableBuilder::new(
+        &stream.schema(),
+        &coded,
+        TableOptions { memory: options.memory, folder: options.folder.clone(), threads: options.threads, ..TableOptions::default() },
+    )?;
+    let mut rows = vec![0_u64; sources.len()];
+    for tagged in &mut stream {
+        let tagged = tagged?;
+        rows[tagged.source] += tagged.batch.num_rows() as u64;
+        builder.push(&tagged.batch)?;
+    }
+    for (reason, rows) in stream.left_out().counts() {
+        left_out.add(reason, rows);
+    }
+    let table = builder.finish()?;
+    let subject = subject_name.map(|name| table.column(name)).transpose()?;
+    let held_out = match subject {
+        Some(subject) => held_out(policy, &table, subject, key)?,
+        None if policy.gate.control.get() > 0.0 => {
+            return Err(Error::policy(
+                "gate.control",
+                "people can only be set aside when a column names them",
+                "add [subject] or set control = 0",
+            ));
+        }
+        None => Vec::new(),
+    };
+    list_inputs(sources, &rows, &table, subject, inputs)?;
+    Ok(PoolTable { table, columns, subject, held_out })
+}
+
+fn needs_codes(role: Role) -> bool {
+    matches!(role, Role::Subject | Role::Identifier | Role::QuasiIdentifier | Role::Item | Role::Sensitive)
+}
+
+/// The people whom a keyed hash sets aside: the same people for any order or split of the input.
+fn held_out(policy: &Policy, table: &CodedTable, subject: usize, key: &Key) -> Result<Vec<bool>> {
+    let share = policy.gate.control.get();
+    if share <= 0.0 {
+        return Ok(vec![false; table.distinct(subject)?]);
+    }
+    let key = key.derive(&Domain { release: &policy.name, ..Domain::of("control-group") });
+    let hashes = content_hashes(&[table.values(subject)?], key.expose())?;
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_precision_loss,
+        reason = "a share of the range of 64-bit hashes, rounded"
+    )]
+    let limit = (share * u64::MAX as f64) as u64;
+    Ok(hashes.iter().map(|&hash| hash < limit).collect())
+}
+
+/// One entry a file: members of an archive are counted with it.
+fn list_inputs(
+    sources: &[Arc<dyn Source>],
+    rows: &[u64],
+    table: &CodedTable,
+    subject: Option<usize>,
+    inputs: &mut Vec<InputFile>,
+) -> Result<()> {
+    let people = people_per_source(rows, table, subject)?;
+    let mut order: Vec<String> = Vec::new();
+    let mut merged: BTreeMap<String, (u64, BTreeSet<u32>, u64)> = BTreeMap::new();
+    for (index, source) in sources.iter().enumerate() {
+        let path = source.name().split('!').next().unwrap_or_default().to_owned();
+        let entry = merged.entry(path.clone()).or_insert_with(|| {
+            order.push(path);
+            (0, BTreeSet::new(), 0)
+        });
+        entry.0 += rows[index];
+        match &people[index] {
+            People::Codes(codes) => entry.1.extend(codes),
+            People::Rows(count) => entry.2 += count,
+        }
+    }
+    for path in order {
+        let (rows, codes, anonymous) = merged.remove(&path).unwrap_or_default();
+        let sha256 = if Path::new(&path).is_file() { sha256_file(Path::new(&path))? } else { String::new() };
+        inputs.push(InputFile { sha256, rows, subjects: codes.len() as u64 + anonymous, path });
+    }
+    Ok(())
+}
+
+enum People {
+    Codes(Vec<u32>),
+    Rows(u64),
+}
+
+fn people_per_source(rows: &[u64], table: &CodedTable, subject: Option<usize>) -> Result<Vec<People>> {
+    let Some(subject) = subject else { return Ok(rows.iter().map(|&rows| People::Rows(rows)).collect()) };
+    let mut seen = vec![u32::MAX; table.distinct(subject)?];
+    let mut people: Vec<Vec<u32>> = vec![Vec::new(); rows.len()];
+    let (mut source, mut left) = (0, rows.first().copied().unwrap_or(0));
+    let mut codes = Vec::new();
+    for chunk in 0..table.chunks() {
+        codes.clear();
+        table.codes(chunk, subject, &mut codes)?;
+        for &code in &codes {
+            while left == 0 && source + 1 < rows.len() {
+                source += 1;
+                left = rows[source];
+            }
+            left = left.saturating_sub(1);
+            #[expect(clippy::cast_possible_truncation, reason = "there are fewer than 2³² files")]
+            if code != NULL_CODE && seen[code as usize] != source as u32 {
+                seen[code as usize] = source as u32;
+                people[source].push(code);
+            }
+        }
+    }
+    Ok(people.into_iter().map(People::Codes).collect())
+}

@@ -1,0 +1,73 @@
+//! What goes into the two folders beside the products.
+
+use super::records::Made;
+use super::report::{Audience, Report, html};
+use crate::error::{Error, Result};
+use crate::io::Staging;
+use crate::policy::Policy;
+use serde_json::{Value, json};
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
+
+/// Name of the steward's log of refused runs, in the output folder.
+const REFUSALS: &str = "refusals.jsonl";
+
+/// Writes reports, policy and transformations into the staging folders.
+pub(super) fn write(policy: &Policy, report: &Report, made: &[Made], staging: &Staging) -> Result<()> {
+    let recipient = report.for_recipient();
+    write_report(&recipient, Audience::Recipient, &staging.release())?;
+    write_report(report, Audience::Steward, &staging.steward())?;
+    write_file(&staging.release().join("policy.toml"), policy.normalized()?.as_bytes())?;
+    write_json(&staging.release().join("transformation.json"), &transformations(made, |made| &made.shown))?;
+    write_json(&staging.steward().join("transformation.json"), &transformations(made, |made| &made.fitted))
+}
+
+fn transformations(made: &[Made], part: impl Fn(&Made) -> &Value) -> Value {
+    let products: serde_json::Map<String, Value> = made.iter().map(|made| (made.report.name.clone(), part(made).clone())).collect();
+    json!({ "schema": 1, "products": products })
+}
+
+fn write_report(report: &Report, audience: Audience, folder: &Path) -> Result<()> {
+    write_json(&folder.join("report.json"), report)?;
+    write_file(&folder.join("report.html"), html(report, audience).as_bytes())
+}
+
+fn write_json(path: &Path, value: &impl serde::Serialize) -> Result<()> {
+    let mut text = serde_json::to_vec_pretty(value)
+        .map_err(|_| Error::Arrow { context: path.display().to_string(), kind: "cannot be written as JSON".to_owned() })?;
+    text.push(b'\n');
+    write_file(path, &text)
+}
+
+fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
+    let mut file = File::create_new(path).map_err(|e| Error::io(path, e))?;
+    file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io(path, e))
+}
+
+/// Appends a refusal to the steward's log, keeps the steward's report of it, and says how many there are.
+pub(super) fn record_refusal(output: &Path, report: &Report) -> Result<u64> {
+    fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
+    let path = output.join(REFUSALS);
+    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(&path, e))?;
+    let mut line = json!({ "created": report.created, "name": report.name, "reasons": report.gate.reasons }).to_string();
+    line.push('\n');
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Error::io(&path, e))?;
+    let folder = output.join("refused");
+    if folder.exists() {
+        fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+    }
+    fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
+    write_report(report, Audience::Steward, &folder)?;
+    Ok(count_refusals(output)?.unwrap_or(0))
+}
+
+/// Refusals of earlier runs into the same output folder.
+pub(super) fn count_refusals(output: &Path) -> Result<Option<u64>> {
+    let path = output.join(REFUSALS);
+    match File::open(&path) {
+        Ok(file) => Ok(Some(BufReader::new(file).lines().count() as u64)),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Error::io(&path, error)),
+    }
+}

@@ -1,0 +1,556 @@
+//! The `records` product: the table itself, pseudonymized, generalized and suppressed.
+
+use super::columns::{CAPPED, Maker, NOBODY, OUTLIER, OutputColumn, RELEASED, UNSUPPORTED, first_times, is_released, schema};
+use super::generalize::{self, Generalized};
+use super::pool::PoolTable;
+use super::report::{ColumnReport, ProductReport, Pseudonym};
+use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
+use crate::error::{Error, Result};
+use crate::io::table::{CodedTable, CodedTableBuilder, OrderedRows, RowOrder, TableOptions};
+use crate::io::{SinkFormat, SinkOptions, create_sink};
+use crate::keys::{Domain, Key, KeyOrigin};
+use crate::matrix::{cap, generalize_items};
+use crate::pipeline::{Kernel, apply_once};
+use crate::policy::{Column, Order, Otherwise, Policy, ProductKind, PseudonymSpec, RecordsProduct, Role, Scope, Treatment};
+use crate::pseudonym::{PseudonymDomain, Pseudonymizer, subject_key};
+use crate::transform::{self, DayShift};
+use arrow::array::{ArrayRef, AsArray, RecordBatch, UInt32Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Name of the column that holds the tokens of people.
+pub(super) const TOKEN: &str = "token";
+
+/// Name of the column that holds the owners of rows while a product without tokens is recounted.
+pub(super) const OWNER: &str = "\u{0}owner";
+
+/// What a product is made with.
+#[derive(Debug)]
+pub(super) struct Workshop<'a> {
+    pub(super) policy: &'a Policy,
+    pub(super) product: &'a RecordsProduct,
+    pub(super) pool: &'a PoolTable,
+    pub(super) key: &'a Key,
+    pub(super) memory: usize,
+    pub(super) threads: usize,
+    pub(super) folder: &'a Path,
+}
+
+/// A product that was written, with what is known about it from the making.
+#[derive(Debug)]
+pub(super) struct Made {
+    pub(super) path: PathBuf,
+    pub(super) report: ProductReport,
+    pub(super) shape: Shape,
+    /// Fitted hierarchies, for the steward.
+    pub(super) fitted: serde_json::Value,
+    /// What of them the release shows, for the recipient.
+    pub(super) shown: serde_json::Value,
+    pub(super) pseudonyms: Vec<Pseudonym>,
+    /// The written rows with their owners, for a product whose rows cannot be told apart by person without the pool.
+    pub(super) owned: Option<CodedTable>,
+    /// Columns that the attack on known values did best with.
+    pub(super) worst_columns: Option<Vec<String>>,
+}
+
+/// Which columns of a written product play which part.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Shape {
+    /// The column of tokens that join the rows of a person.
+    pub(super) token: Option<String>,
+    /// Item columns by level, finest first.
+    pub(super) items: Vec<Vec<String>>,
+    pub(super) quasi_identifiers: Vec<String>,
+    /// All columns but the token.
+    pub(super) columns: Vec<String>,
+}
+
+impl Workshop<'_> {
+    /// Makes the product and writes it to `path`.
+    pub(super) fn make(&self, path: &Path, format: SinkFormat) -> Result<Made> {
+        let table = &self.pool.table;
+        let columns = self.columns()?;
+        let subject = self.subject();
+        let keeps_token = subject.is_some_and(|spec| spec.scope != Scope::None) && self.keeps_subject(&columns);
+        let mut marks = self.pool.marks()?;
+        self.check_models(&columns)?;
+        self.cap(&mut marks)?;
+        let item_levels = item_levels(self.product, &columns, table)?;
+        let mut generalized = self.generalize(&columns, keeps_token, &mut marks, &item_levels)?;
+        generalized.settle(self, &marks)?;
+        let mut report = ProductReport::new(&self.product.name, ProductKind::Records);
+        report.accepted_risk.clone_from(&self.product.accept_risk);
+        let mut pseudonyms = Vec::new();
+        let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
+        let owned = self.write(path, format, &outputs, keeps_token, &marks)?;
+        self.describe(&marks, &mut report)?;
+        generalized.describe(self, &mut report);
+        let shape = Shape {
+            token: keeps_token.then(|| TOKEN.to_owned()),
+            items: item_levels
+                .iter()
+                .map(|level| level.iter().map(|&column| table.schema().field(column).name().clone()).collect())
+                .collect(),
+            quasi_identifiers: columns
+                .iter()
+                .filter(|(_, column)| column.role == Role::QuasiIdentifier)
+                .map(|(name, _)| (*name).clone())
+                .collect(),
+            columns: outputs.iter().map(|output| output.name.clone()).filter(|name| !keeps_token || name != TOKEN).collect(),
+        };
+        Ok(Made {
+            path: path.to_owned(),
+            report,
+            shape,
+            fitted: generalized.fitted(),
+            shown: generalized.shown(self, &marks)?,
+            pseudonyms,
+            owned,
+            worst_columns: None,
+        })
+    }
+
+    /// Declared columns of the product, without those that are dropped, in the order of the input.
+    fn columns(&self) -> Result<Vec<(&String, &Column)>> {
+        let schema = self.pool.table.schema();
+        let listed = |name: &String| self.product.columns.as_ref().is_none_or(|listed| listed.contains(name));
+        let columns: Vec<_> = schema
+            .fields()
+            .iter()
+            .filter_map(|field| self.pool.columns.get_key_value(field.name()))
+            .filter(|(name, column)| listed(name) && (!column.is_dropped() || column.role == Role::Subject))
+            .collect();
+        if columns.iter().any(|(name, _)| name.as_str() == TOKEN) && self.pool.subject.is_some() {
+            return Err(Error::column(
+                TOKEN,
+                "is the name that the tokens of people get",
+                "rename the column of the input with [input.columns]",
+            ));
+        }
+        Ok(columns)
+    }
+
+    fn subject(&self) -> Option<PseudonymSpec> {
+        self.pool.subject.and(self.policy.subject.as_ref()).map(|subject| subject.pseudonym.clone())
+    }
+
+    fn keeps_subject(&self, columns: &[(&String, &Column)]) -> bool {
+        let name = self.pool.subject.map(|index| self.pool.table.schema().field(index).name().clone());
+        name.is_some_and(|name| columns.iter().any(|(column, _)| **column == name))
+    }
+
+    /// A quasi-identifier that nothing protects is refused, even if the policy's own check had let it pass.
+    fn check_models(&self, columns: &[(&String, &Column)]) -> Result<()> {
+        let has_models = !self.product.models.is_empty();
+        for (name, column) in columns {
+            let fixed = self.product.levels.contains_key(*name)
+                || column.levels.is_some_and(|levels| levels.min.is_some() && levels.min == levels.max);
+            if column.role == Role::QuasiIdentifier && !has_models && !fixed {
+                return Err(Error::policy(
+                    format!("products.{}", self.product.name),
+                    format!("holds the quasi-identifier {name} and no model"),
+                    "add a model, fix the level of the column, or leave it out",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    pub(super) fn rows<'b>(&'b self, marks: &'b [Vec<u8>]) -> ReleasedRows<'b> {
+        ReleasedRows { table: &self.pool.table, marks, subject: self.pool.subject }
+    }
+
+    /// Marks the events beyond the cap.
+    fn cap(&self, marks: &mut [Vec<u8>]) -> Result<()> {
+        let Some(max) = self.product.max_events_per_subject else { return Ok(()) };
+        let before = marks.to_vec();
+        let rows = self.rows(&before);
+        let key = self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
+        let prioritized = PrioritizedRows::new(&rows, max, &key)?;
+        let cap = cap(&prioritized, rows.subjects()?, max, self.memory / 4)?;
+        let mut keeper = cap.keeper();
+        prioritized.visit(&mut |chunk, subjects, priorities| {
+            for ((mark, keep), was) in marks[chunk].iter_mut().zip(&keeper.keep(subjects, priorities)?).zip(&before[chunk]) {
+                if !keep && is_released(*was) {
+                    *mark = CAPPED;
+                }
+            }
+            Ok(())
+        })
+    }
+
+    /// Finds levels of generalization and marks rows, until item support and models hold together.
+    fn generalize(
+        &self,
+        columns: &[(&String, &Column)],
+        keeps_token: bool,
+        marks: &mut [Vec<u8>],
+        items: &[Vec<usize>],
+    ) -> Result<Generalized> {
+        self.support(marks, items)?;
+        let mut generalized = generalize::search(self, columns, keeps_token, marks)?;
+        // Suppressing a row can take support from an item, and the other way round; each round suppresses more, so this ends.
+        loop {
+            let before = released(marks);
+            self.support(marks, items)?;
+            if released(marks) == before {
+                return Ok(generalized);
+            }
+            generalized.apply(self, marks)?;
+        }
+    }
+
+    /// Marks rows whose item too few people share, or the level at which enough do.
+    fn support(&self, marks: &mut [Vec<u8>], items: &[Vec<usize>]) -> Result<()> {
+        let Some(support) = &self.product.item_support else { return Ok(()) };
+        if items.is_empty() {
+            return Err(Error::policy(
+                format!("products.{}.item_support", self.product.name),
+                "the product has no item column",
+                "give a column the role item",
+            ));
+        }
+        let before = marks.to_vec();
+        let rows = self.rows(&before);
+        let items = ItemRows::new(&rows, items.to_vec())?;
+        let counts = items.counts();
+        let levels = match support.otherwise {
+            Otherwise::Generalize => counts.len(),
+            Otherwise::Suppress => 1,
+        };
+        let supported = generalize_items(&items, rows.subjects()?, &counts[..levels], support.min_subjects, self.memory / 4)?;
+        let mut assigned = Vec::new();
+        items.visit_levels(&mut |chunk, _, codes| {
+            assigned.clear();
+            supported.assign(&codes[..levels], &mut assigned)?;
+            for (mark, &level) in marks[chunk].iter_mut().zip(&assigned) {
+                if is_released(*mark) {
+                    *mark = if level == crate::matrix::SUPPRESSED { UNSUPPORTED } else { level };
+                }
+            }
+            Ok(())
+        })
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a column becomes is said in three places: file, report, pseudonyms")]
+    fn outputs(
+        &self,
+        columns: &[(&String, &Column)],
+        keeps_token: bool,
+        items: &[Vec<usize>],
+        generalized: &Generalized,
+        marks: &[Vec<u8>],
+        report: &mut ProductReport,
+        pseudonyms: &mut Vec<Pseudonym>,
+    ) -> Result<Vec<OutputColumn>> {
+        let table = &self.pool.table;
+        let mut outputs = Vec::new();
+        for (name, column) in columns {
+            let index = table.column(name)?;
+            let data_type = table.schema().field(index).data_type().clone();
+            let is_subject = Some(index) == self.pool.subject;
+            if is_subject {
+                if !keeps_token {
+                    report.columns.push(became(name, column, "dropped: rows are not joined".to_owned()));
+                    continue;
+                }
+                let spec = self.subject().unwrap_or_default();
+                let values = self.tokens(name, &spec, index)?;
+                report.columns.push(became(name, column, format!("{TOKEN}: a keyed token")));
+                pseudonyms.push(self.pseudonym(name, &spec));
+                outputs.insert(
+                    0,
+                    OutputColumn {
+                        name: TOKEN.to_owned(),
+                        data_type: DataType::Utf8,
+                        maker: Maker::Values { column: index, values },
+                        item_level: None,
+                    },
+                );
+                continue;
+            }
+            let item_level = items.iter().position(|level| level.contains(&index)).and_then(|level| u8::try_from(level).ok());
+            if let Some(made) = generalized.column(name)? {
+                report.columns.push(made.report);
+                outputs.push(OutputColumn { name: (*name).clone(), data_type: made.data_type, maker: made.maker, item_level });
+                continue;
+            }
+            let (maker, output_type, text) = self.treated(name, column, index, data_type, marks, pseudonyms)?;
+            report.columns.push(became(name, column, text));
+            outputs.push(OutputColumn { name: (*name).clone(), data_type: output_type, maker, item_level });
+        }
+        for (name, column) in &self.pool.columns {
+            if column.is_dropped() && column.role != Role::Subject {
+                report.columns.push(became(name, column, "dropped".to_owned()));
+            }
+        }
+        if outputs.is_empty() {
+            return Err(Error::policy(format!("products.{}", self.product.name), "has no columns left", "keep at least one column"));
+        }
+        Ok(outputs)
+    }
+
+    fn treated(
+        &self,
+        name: &str,
+        column: &Column,
+        index: usize,
+        data_type: DataType,
+        marks: &[Vec<u8>],
+        pseudonyms: &mut Vec<Pseudonym>,
+    ) -> Result<(Maker, DataType, String)> {
+        let table = &self.pool.table;
+        let treatment = column.effective_treatment();
+        let text = describe(&treatment);
+        let need_subject = || {
+            self.pool.subject.ok_or_else(|| Error::policy(format!("columns.{name}.treatment"), "needs to know the person", "add [subject]"))
+        };
+        Ok(match &treatment {
+            Treatment::Pseudonym(spec) => {
+                pseudonyms.push(self.pseudonym(name, spec));
+                (Maker::Values { column: index, values: self.tokens(name, spec, index)? }, DataType::Utf8, text)
+            }
+            Treatment::Shift { days } => {
+                let subject = need_subject()?;
+                let key = self.key.derive(&Domain {
+                    release: &self.policy.name,
+                    product: &self.product.name,
+                    column: name,
+                    ..Domain::of("day-shift")
+                });
+                let days = DayShift::new(&key, *days).days(table.values(subject)?.as_ref())?;
+                (Maker::Shifted { time: index, subject, days }, data_type, text)
+            }
+            Treatment::Relative => {
+                let subject = need_subject()?;
+                let first = first_times(table, marks, subject, index)?;
+                (Maker::Relative { time: index, subject, first }, DataType::Int64, text)
+            }
+            other => match transform::kernel(other)? {
+                None => (self.untouched(index)?, data_type, text),
+                Some(kernel) => {
+                    let output_type = kernel.output_type(&data_type)?;
+                    let maker = if table.is_coded(index) {
+                        Maker::Values { column: index, values: apply_once(kernel.as_ref(), table.values(index)?.as_ref())? }
+                    } else {
+                        Maker::Mapped { column: index, kernel: Some(kernel) }
+                    };
+                    (maker, output_type, text)
+                }
+            },
+        })
+    }
+
+    fn untouched(&self, column: usize) -> Result<Maker> {
+        Ok(if self.pool.table.is_coded(column) {
+            Maker::Values { column, values: self.pool.table.values(column)? }
+        } else {
+            Maker::Mapped { column, kernel: None }
+        })
+    }
+
+    /// Tokens of the distinct values of a column.
+    fn tokens(&self, name: &str, spec: &PseudonymSpec, column: usize) -> Result<ArrayRef> {
+        let domain = PseudonymDomain {
+            scope: spec.scope,
+            recipient: &self.policy.recipient,
+            release: &self.policy.name,
+            product: &self.product.name,
+            column: name,
+            period: "",
+        };
+        let key = subject_key(self.key, &domain)?;
+        Pseudonymizer::new(spec.method, key)?.apply(self.pool.table.values(column)?.as_ref())
+    }
+
+    fn pseudonym(&self, name: &str, spec: &PseudonymSpec) -> Pseudonym {
+        let key_id = match self.key.origin() {
+            KeyOrigin::File { id } => Some(id.clone()),
+            _ => None,
+        };
+        Pseudonym {
+            column: name.to_owned(),
+            method: spec.method,
+            scope: spec.scope,
+            reversible: false,
+            reproducible: *self.key.origin() != KeyOrigin::Forgotten,
+            key_id,
+        }
+    }
+
+    /// Writes the released rows in their final order.
+    fn write(
+        &self,
+        path: &Path,
+        format: SinkFormat,
+        outputs: &[OutputColumn],
+        keeps_token: bool,
+        marks: &[Vec<u8>],
+    ) -> Result<Option<CodedTable>> {
+        let table = &self.pool.table;
+        let seed =
+            *self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("row-order") }).expose();
+        let ranks = self.ranks(outputs, keeps_token)?;
+        let order = match (self.product.order, self.pool.subject, &ranks) {
+            (Order::SubjectTime, Some(subject), Some(ranks)) => RowOrder::Ranked { subject, ranks, then: self.time_column(), seed },
+            _ => RowOrder::Shuffled { seed },
+        };
+        let mut sources: Vec<usize> = outputs.iter().flat_map(OutputColumn::sources).collect();
+        if let RowOrder::Ranked { subject, then, .. } = &order {
+            sources.push(*subject);
+            sources.extend(then);
+        }
+        // Rows that no token links can only be counted in people with the help of the pool.
+        let owner = self.pool.subject.filter(|_| !keeps_token);
+        sources.extend(owner);
+        let ordered = OrderedRows::new(table, &sources, marks, is_released, order, self.memory / 3, self.folder)?;
+        let schema = schema(outputs);
+        let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
+        let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
+        let mut owned = owner.map(|_| self.owned_rows(&schema)).transpose()?;
+        for bin in 0..ordered.bins() {
+            let bin = ordered.bin(bin)?;
+            let marks = bin.marks()?;
+            let arrays = outputs.iter().map(|output| output.make(&bin, &marks)).collect::<Result<Vec<_>>>()?;
+            if let (Some(owner), Some((builder, schema))) = (owner, &mut owned) {
+                let mut arrays = arrays.clone();
+                arrays.push(Arc::new(UInt32Array::from(bin.codes(owner)?)));
+                builder.push(&RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|e| Error::arrow("recounting rows", &e))?)?;
+            }
+            sink.write(&RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| Error::arrow("assembling rows", &e))?)?;
+        }
+        sink.finish()?;
+        owned.map(|(builder, _)| builder.finish()).transpose()
+    }
+
+    /// A table for the written rows and their owners.
+    fn owned_rows(&self, schema: &Schema) -> Result<(CodedTableBuilder, SchemaRef)> {
+        let mut fields = schema.fields().to_vec();
+        fields.push(Arc::new(Field::new(OWNER, DataType::UInt32, true)));
+        let schema = Arc::new(Schema::new(fields));
+        let coded: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
+        let options =
+            TableOptions { memory: self.memory / 3, threads: self.threads, folder: self.folder.to_owned(), ..TableOptions::default() };
+        Ok((CodedTableBuilder::new(&schema, &coded, options)?, Arc::clone(&schema)))
+    }
+
+    /// Rank of every person in the order of tokens.
+    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool) -> Result<Option<Vec<u64>>> {
+        if self.product.order != Order::SubjectTime {
+            return Ok(None);
+        }
+        let Some(OutputColumn { maker: Maker::Values { values, .. }, .. }) = outputs.first().filter(|_| keeps_token) else {
+            return Err(Error::policy(
+                format!("products.{}.order", self.product.name),
+                "needs tokens of people in the product",
+                "keep the subject column, or shuffle",
+            ));
+        };
+        let tokens = values.as_string::<i32>();
+        Ok(Some(
+            tokens
+                .iter()
+                .map(|token| {
+                    token.and_then(|token| token.get(..16)).and_then(|head| u64::from_str_radix(head, 16).ok()).unwrap_or(u64::MAX)
+                })
+                .collect(),
+        ))
+    }
+
+    fn time_column(&self) -> Option<usize> {
+        self.pool.columns.iter().find(|(_, column)| column.role == Role::Time).and_then(|(name, _)| self.pool.table.column(name).ok())
+    }
+
+    /// Counts of what was left out, for the steward.
+    fn describe(&self, marks: &[Vec<u8>], report: &mut ProductReport) -> Result<()> {
+        let mut counts = [0_u64; 256];
+        for &mark in marks.iter().flatten() {
+            counts[usize::from(mark)] += 1;
+        }
+        let mut note = |mark: u8, what: &str| {
+            if counts[usize::from(mark)] > 0 {
+                report.steward_notes.push(format!("{} rows {what}", counts[usize::from(mark)]));
+            }
+        };
+        note(NOBODY, "were left out because they name no person");
+        note(CAPPED, "beyond the cap on events of one person were left out");
+        note(UNSUPPORTED, "were left out because too few people share their item at every level");
+        note(OUTLIER, "were suppressed because their class is too small");
+        for level in RELEASED + 1..=8 {
+            note(level, &format!("show their item generalized by {level} level(s)"));
+        }
+        let held_out = self.pool.held_out.iter().filter(|&&held| held).count() as u64;
+        report.control_people = (held_out > 0).then_some(held_out);
+        Ok(())
+    }
+}
+
+/// Item columns of the product by level: a column's level is one more than that of the columns that generalize to it.
+pub(super) fn item_levels(product: &RecordsProduct, columns: &[(&String, &Column)], table: &CodedTable) -> Result<Vec<Vec<usize>>> {
+    let items: BTreeMap<&str, Option<&str>> =
+        columns.iter().filter(|(_, c)| c.role == Role::Item).map(|(name, c)| (name.as_str(), c.generalize_to.as_deref())).collect();
+    let mut levels: Vec<Vec<usize>> = Vec::new();
+    for &name in items.keys() {
+        let mut level = 0;
+        let mut below: BTreeSet<&str> = BTreeSet::from([name]);
+        loop {
+            let next: BTreeSet<&str> =
+                items.iter().filter(|(_, to)| to.is_some_and(|to| below.contains(to))).map(|(from, _)| *from).collect();
+            if next.is_empty() || level > items.len() {
+                break;
+            }
+            level += 1;
+            below = next;
+        }
+        if levels.len() <= level {
+            levels.resize(level + 1, Vec::new());
+        }
+        levels[level].push(table.column(name)?);
+    }
+    if let Some(item) = product.item_support.as_ref().and_then(|support| support.item.as_deref()) {
+        let index = table.column(item)?;
+        let finer = levels.iter().position(|level| level.contains(&index)).unwrap_or(0);
+        if finer > 0 {
+            return Err(Error::policy(
+                format!("products.{}.item_support.item", product.name),
+                format!("{item} is coarser than another item column of the product, whose rare values would be released"),
+                "name the finest item column, or leave the finer ones out of the product",
+            ));
+        }
+    }
+    // The column that carries the hierarchy comes first in its level: a row without it has no item at that level, a row without an album still has a track.
+    let named = product.item_support.as_ref().and_then(|support| support.item.clone());
+    let schema = table.schema();
+    let rank = |index: &usize| {
+        let name = schema.field(*index).name();
+        let carries = items.get(name.as_str()).is_some_and(Option::is_some) || items.values().any(|to| *to == Some(name.as_str()));
+        (Some(name) != named.as_ref(), !carries, *index)
+    };
+    levels.iter_mut().for_each(|level| level.sort_unstable_by_key(rank));
+    Ok(levels)
+}
+
+/// What a treatment does, in a few words for the report.
+fn describe(treatment: &Treatment) -> String {
+    match treatment {
+        Treatment::Drop => "dropped".to_owned(),
+        Treatment::Keep => "kept as it is".to_owned(),
+        Treatment::Relative => "milliseconds since the person's first released event".to_owned(),
+        Treatment::Truncate(unit) => format!("cut down to the {unit:?}").to_lowercase(),
+        Treatment::Shift { days } => format!("moved by a secret number of days for each person, at most {days}"),
+        Treatment::Buckets(bounds) => format!("put into {} buckets", bounds.len() + 1),
+        Treatment::Round(to) => format!("rounded to multiples of {to}"),
+        Treatment::Clamp(low, high) => format!("moved into [{low}, {high}]"),
+        Treatment::Pseudonym(_) => "replaced by a keyed token".to_owned(),
+    }
+}
+
+fn released(marks: &[Vec<u8>]) -> u64 {
+    marks.iter().flatten().filter(|&&mark| is_released(mark)).count() as u64
+}
+
+fn became(name: &str, column: &Column, text: String) -> ColumnReport {
+    ColumnReport { name: name.to_owned(), role: column.role, became: text, level: None, highest: None }
+}

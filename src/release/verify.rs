@@ -1,0 +1,356 @@
+//! Checking a release from outside, from its files alone.
+
+use super::measure::{k_anonymity, recount};
+use super::pool::commitment;
+use super::report::{Guarantee, ProductReport, Report, Unit, Verified};
+use crate::anonymity::verify::People;
+use crate::error::{Error, Result};
+use crate::io::{ReadOptions, read, sha256_file};
+use crate::keys::Key;
+use crate::policy::{Model, Policy, Product, RecordsProduct, Role, Table};
+use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
+use hashbrown::{HashMap, HashSet};
+use serde::Serialize;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// What was checked.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Check {
+    /// The product; none for what concerns the whole release.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
+    /// What the release states.
+    pub statement: String,
+    /// From what it was checked.
+    pub verified: Verified,
+    /// Whether it is true; absent where it could not be checked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holds: Option<bool>,
+    /// What was found.
+    pub found: String,
+}
+
+/// The result of [`verify()`].
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Verification {
+    /// Whether everything that could be checked is true.
+    pub holds: bool,
+    /// The checks, in the order of the report.
+    pub checks: Vec<Check>,
+}
+
+/// Recomputes every guarantee and hash of a release from its files, and says of each how it could be checked.
+///
+/// With the original files and the key file, the commitment to the inputs is checked too. Nothing that the release says about itself is believed: the
+/// counts come from the product files, by code that shares nothing with the code that made them.
+///
+/// # Errors
+/// The folder holds no release, or a file of it cannot be read. A statement that is not true is no error: see [`Verification::holds`].
+///
+/// # Examples
+/// ```no_run
+/// let verification = backmask::release::verify("out/release".as_ref(), &[], None)?;
+/// assert!(verification.holds);
+/// # Ok::<(), backmask::Error>(())
+/// ```
+pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Result<Verification> {
+    let report_path = release.join("report.json");
+    let text = fs::read(&report_path).map_err(|e| Error::io(&report_path, e))?;
+    let report: Report = serde_json::from_slice(&text).map_err(|e| {
+        Error::data(
+            report_path.display().to_string(),
+            Some(e.line() as u64),
+            "is not a report of a release",
+            "give the folder release/ of a run",
+        )
+    })?;
+    let policy_path = release.join("policy.toml");
+    let policy = Policy::from_toml(&fs::read_to_string(&policy_path).map_err(|e| Error::io(&policy_path, e))?)?;
+    let mut checks = vec![check_commitment(&report, originals, key)?];
+    for product in &report.products {
+        let declared = policy.products.iter().find_map(|declared| match declared {
+            Product::Records(declared) if declared.name == product.name => Some(declared),
+            _ => None,
+        });
+        match declared {
+            Some(declared) => check_product(release, &policy, declared, product, &mut checks)?,
+            None => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
+        }
+    }
+    checks.push(check_files(release, &report)?);
+    checks.push(check_gate(&policy, &report));
+    Ok(Verification { holds: checks.iter().all(|check| check.holds != Some(false)), checks })
+}
+
+fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> Check {
+    let verified = if holds.is_some() { Verified::Release } else { Verified::Unverifiable };
+    Check { product: (!product.is_empty()).then(|| product.to_owned()), statement: statement.to_owned(), verified, holds, found }
+}
+
+fn check_commitment(report: &Report, originals: &[PathBuf], key: Option<&Key>) -> Result<Check> {
+    let statement = "was made from inputs with this commitment";
+    let (Some(key), false) = (key, originals.is_empty()) else {
+        return Ok(check("", statement, None, "needs the original files and the key file".to_owned()));
+    };
+    let mut digests = Vec::new();
+    for path in originals {
+        for file in files_below(path)? {
+            digests.push(sha256_file(&file)?);
+        }
+    }
+    let found = commitment(&digests, key);
+    let same = found == report.input_commitment;
+    let text =
+        if same { "the originals and the key give the same commitment" } else { "the originals and the key give another commitment" };
+    Ok(Check { verified: Verified::ReleaseAndPool, ..check("", statement, Some(same), text.to_owned()) })
+}
+
+fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let mut files = Vec::new();
+    for entry in fs::read_dir(path).map_err(|e| Error::io(path, e))? {
+        files.extend(files_below(&entry.map_err(|e| Error::io(path, e))?.path())?);
+    }
+    Ok(files)
+}
+
+fn check_product(
+    release: &Path,
+    policy: &Policy,
+    declared: &RecordsProduct,
+    stated: &ProductReport,
+    checks: &mut Vec<Check>,
+) -> Result<()> {
+    let name = &stated.name;
+    let Some(file) = &stated.file else {
+        checks.push(check(name, "has a file", Some(false), "the report names none".to_owned()));
+        return Ok(());
+    };
+    let path = release.join(file);
+    // A name that leads out of the folder is not a file of the release.
+    if Path::new(file).components().count() != 1 || !path.is_file() {
+        checks.push(check(name, "has a file", Some(false), "it is not in the folder".to_owned()));
+        return Ok(());
+    }
+    let digest = sha256_file(&path)?;
+    let same = Some(&digest) == stated.sha256.as_ref();
+    checks.push(check(
+        name,
+        "has this SHA-256",
+        Some(same),
+        if same { "the same".to_owned() } else { "another: the file was changed after the release".to_owned() },
+    ));
+    if !same {
+        return Ok(());
+    }
+    let token = policy.keeps_subject(declared).then(|| super::records::TOKEN.to_owned());
+    let counted = Counted::count(policy, declared, &path, token.as_deref())?;
+    checks.push(check(name, &format!("has {} rows", stated.rows), Some(counted.rows == stated.rows), format!("{} rows", counted.rows)));
+    if let Some(subjects) = stated.subjects {
+        let statement = format!("holds {subjects} people");
+        checks.push(match (&token, policy.subject.is_none()) {
+            (Some(_), _) => check(name, &statement, Some(counted.tokens == subjects), format!("{} tokens", counted.tokens)),
+            (None, true) => {
+                check(name, &statement, Some(counted.rows == subjects), format!("{} rows, each a different person", counted.rows))
+            }
+            (None, false) => check(name, &statement, None, "no token tells people apart; needs the pool".to_owned()),
+        });
+    }
+    check_columns(stated, &counted, checks);
+    for guarantee in &stated.guarantees {
+        checks.push(check_guarantee(policy, declared, stated, guarantee, &path, &counted, token.as_deref())?);
+    }
+    Ok(())
+}
+
+/// Every column of the file is one that the report describes, and none that it calls dropped.
+fn check_columns(stated: &ProductReport, counted: &Counted, checks: &mut Vec<Check>) {
+    let described = |name: &String| {
+        name == super::records::TOKEN || stated.columns.iter().any(|column| column.name == *name && !column.became.starts_with("dropped"))
+    };
+    let unknown: Vec<&String> = counted.columns.iter().filter(|name| !described(name)).collect();
+    let found = if unknown.is_empty() {
+        format!("{} columns", counted.columns.len())
+    } else {
+        format!("{} columns that the report does not describe", unknown.len())
+    };
+    checks.push(check(&stated.name, "has only the described columns", Some(unknown.is_empty()), found));
+}
+
+fn check_guarantee(
+    policy: &Policy,
+    declared: &RecordsProduct,
+    stated: &ProductReport,
+    guarantee: &Guarantee,
+    path: &Path,
+    counted: &Counted,
+    token: Option<&str>,
+) -> Result<Check> {
+    let achieved = guarantee.achieved.map_or_else(String::new, |achieved| format!(", achieved {achieved}"));
+    let statement = format!("{} ({}{achieved})", guarantee.model, unit_name(guarantee.unit));
+    if guarantee.model == "item-support" {
+        let wanted = declared.item_support.as_ref().map_or(u64::MAX, |support| support.min_subjects);
+        return Ok(match counted.smallest_support {
+            _ if token.is_none() && policy.subject.is_some() => {
+                check(&stated.name, &statement, None, "no token tells people apart; needs the pool".to_owned())
+            }
+            Some(smallest) => {
+                let holds = smallest >= wanted && guarantee.achieved.is_none_or(|achieved| same_count(achieved, smallest));
+                check(&stated.name, &statement, Some(holds), format!("the rarest item has {smallest} people"))
+            }
+            None => check(&stated.name, &statement, Some(guarantee.achieved.is_none()), "no items".to_owned()),
+        });
+    }
+    let model = declared.models.iter().find(|model| model.name() == guarantee.model);
+    let Some(model @ Model::KAnonymity { k }) = model else {
+        return Ok(check(&stated.name, &statement, None, "this version cannot recount it".to_owned()));
+    };
+    let people = match (token, policy.subject.is_none()) {
+        (Some(token), _) => People::Token(token.to_owned()),
+        (None, true) => People::OneRowEach,
+        (None, false) => People::Unknown,
+    };
+    let quasi: Vec<String> = stated
+        .columns
+        .iter()
+        .filter(|column| column.role == Role::QuasiIdentifier && counted.columns.contains(&column.name))
+        .map(|column| column.name.clone())
+        .collect();
+    let classes = recount(path, &quasi, people, 1)?;
+    let found = k_anonymity(model, classes.claim(k.get()), k.get(), Verified::Release);
+    if found.verified == Verified::Unverifiable {
+        let rows = classes.smallest_rows.unwrap_or_default();
+        return Ok(check(
+            &stated.name,
+            &statement,
+            None,
+            format!("no token tells people apart; the smallest class has {rows} rows, counting people needs the pool"),
+        ));
+    }
+    let holds = found.holds && found.unit == guarantee.unit && found.achieved == guarantee.achieved;
+    let text = format!(
+        "recounted: {} {}",
+        unit_name(found.unit),
+        found.achieved.map_or_else(|| "of no rows".to_owned(), |achieved| achieved.to_string())
+    );
+    Ok(check(&stated.name, &statement, Some(holds), text))
+}
+
+fn unit_name(unit: Unit) -> &'static str {
+    match unit {
+        Unit::Subject => "people",
+        Unit::SubjectPerRow => "people per row",
+        Unit::Row => "rows",
+        Unit::Item => "items",
+        Unit::Value => "values",
+        Unit::Ratio => "ratio",
+    }
+}
+
+fn same_count(stated: f64, found: u64) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "counts of people in a report")]
+    let found = found as f64;
+    (stated - found).abs() < 0.5
+}
+
+/// Products and papers, and nothing else.
+fn check_files(release: &Path, report: &Report) -> Result<Check> {
+    let mut known: HashSet<String> = ["report.json", "report.html", "policy.toml", "transformation.json"].map(str::to_owned).into();
+    known.extend(report.products.iter().filter_map(|product| product.file.clone()));
+    let mut unknown = 0;
+    for entry in fs::read_dir(release).map_err(|e| Error::io(release, e))? {
+        let entry = entry.map_err(|e| Error::io(release, e))?;
+        unknown += usize::from(!entry.file_name().to_str().is_some_and(|name| known.contains(name)));
+    }
+    let found = if unknown == 0 { "nothing else".to_owned() } else { format!("{unknown} files that the report does not name") };
+    Ok(check("", "the folder holds the products and their papers only", Some(unknown == 0), found))
+}
+
+/// The stated verdict follows from the stated figures.
+fn check_gate(policy: &Policy, report: &Report) -> Check {
+    let decision = super::gate::decide(&policy.gate, &report.products);
+    let same = decision.verdict.passed && report.gate.passed;
+    let found = if same {
+        "follows from the stated figures; attacks cannot be repeated without the steward's seed"
+    } else {
+        "does not follow from the stated figures"
+    };
+    check("", "the gate passed", Some(same), found.to_owned())
+}
+
+/// Counts from one pass over a product, with plain hash maps of text.
+#[derive(Debug, Default)]
+struct Counted {
+    rows: u64,
+    tokens: u64,
+    columns: Vec<String>,
+    smallest_support: Option<u64>,
+}
+
+impl Counted {
+    fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
+        let source = super::measure::open(path)?;
+        let columns: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+        let items: Vec<String> = columns
+            .iter()
+            .filter(|name| declaration(policy, declared.source, name).is_some_and(|role| role == Role::Item))
+            .cloned()
+            .collect();
+        let mut counted = Self { columns, ..Self::default() };
+        let mut tokens: HashSet<String> = HashSet::new();
+        let mut people: HashMap<String, HashSet<u64>> = HashMap::new();
+        let wanted =
+            counted.columns.iter().filter(|name| Some(name.as_str()) == token || items.contains(name)).cloned().collect::<Vec<_>>();
+        let wanted = if wanted.is_empty() { counted.columns.iter().take(1).cloned().collect() } else { wanted };
+        let options = ReadOptions { columns: Some(wanted), threads: 1, ..ReadOptions::default() };
+        for batch in read(&[source], &options)? {
+            let batch = batch?;
+            let owners = token.map(|token| texts(&batch, token)).transpose()?;
+            let shown = items.iter().map(|item| texts(&batch, item)).collect::<Result<Vec<_>>>()?;
+            for row in 0..batch.num_rows() {
+                let person = match owners.as_ref().map(|owners| owners[row].clone()) {
+                    Some(owner) => {
+                        let owner = owner.unwrap_or_default();
+                        let hash = u64::from_le_bytes(first_eight(blake3::hash(owner.as_bytes()).as_bytes()));
+                        tokens.insert(owner);
+                        hash
+                    }
+                    None => counted.rows + row as u64,
+                };
+                if declared.item_support.is_some() && shown.iter().any(|column| column[row].is_some()) {
+                    let item: String = shown
+                        .iter()
+                        .map(|column| column[row].as_deref().map_or_else(|| "-".to_owned(), |text| format!("{}:{text}", text.len())))
+                        .collect();
+                    people.entry(item).or_default().insert(person);
+                }
+            }
+            counted.rows += batch.num_rows() as u64;
+        }
+        counted.tokens = tokens.len() as u64;
+        counted.smallest_support = people.values().map(|people| people.len() as u64).min();
+        Ok(counted)
+    }
+}
+
+fn first_eight(bytes: &[u8; 32]) -> [u8; 8] {
+    let mut first = [0; 8];
+    first.copy_from_slice(&bytes[..8]);
+    first
+}
+
+fn declaration(policy: &Policy, table: Table, name: &str) -> Option<Role> {
+    policy.declaration(table, name).map(|column| column.role)
+}
+
+fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
+    let index = batch.schema().index_of(column).map_err(|e| Error::arrow("reading a product", &e))?;
+    let text = cast(batch.column(index), &DataType::Utf8).map_err(|e| Error::arrow("reading a product", &e))?;
+    let text = text.as_string::<i32>();
+    Ok((0..text.len()).map(|row| text.is_valid(row).then(|| text.value(row).to_owned())).collect())
+}
