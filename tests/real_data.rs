@@ -1,8 +1,6 @@
 //! The one door to the research data sets that some tests measure on. They are not part of the repository; where they are absent
 //! a test says so by name and does nothing.
 
-#![expect(dead_code, reason = "not every test binary uses it")]
-
 use std::io::Write;
 use std::path::PathBuf;
 

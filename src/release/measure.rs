@@ -1,7 +1,7 @@
 //! What a written product shows: recounted from its file, then attacked.
 
 use super::records::{Made, OWNER, Shape, Workshop};
-use super::report::{Attack, ClassSizes, Decile, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
+use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
 use super::rows::{ItemRows, ReleasedRows};
 use crate::anonymity::verify::{Claim, ClassCounter, ClassReport, People};
 use crate::error::{Error, Result};
@@ -303,20 +303,7 @@ pub(super) fn known_values(
 
 /// An entry of the report.
 pub(super) fn entry(result: AttackResult, knowledge: &str) -> Attack {
-    Attack {
-        knowledge: Some(knowledge.to_owned()),
-        known: Some(result.known),
-        trials: Some(result.trials),
-        successes: Some(result.successes),
-        rate: Some(result.rate),
-        upper: Some(result.upper),
-        exact: result.exact,
-        baseline: Some(result.baseline),
-        excess: Some(result.excess),
-        deciles: result.deciles.iter().map(|d| Decile { rate: d.rate, upper: d.upper, baseline: Some(d.baseline) }).collect(),
-        gate_value: Some(result.gate_value),
-        ..Attack::new(result.name)
-    }
+    Attack { knowledge: Some(knowledge.to_owned()), ..Attack::from(result) }
 }
 
 /// (person, item) of the rows. The item of a row is the combination of its item columns from the finest that is not missing.
