@@ -2,7 +2,7 @@
 
 use super::types::{Attack, Guarantee, ProductReport, Report, Unit};
 use super::wording::{counted, list, number, percent, role};
-use crate::policy::{ProductKind, Role, Scope};
+use crate::policy::{AttackName, ProductKind, Role, Scope};
 use serde_json::Value;
 
 impl Report {
@@ -106,7 +106,11 @@ fn strongest(product: &ProductReport, attack: &Attack) -> String {
         Some(upper) => format!(" (upper bound {})", percent(upper)),
         None => String::new(),
     };
-    let baseline = attack.baseline.map(|baseline| format!(", against {} without the release", percent(baseline))).unwrap_or_default();
+    let without = match attack.name {
+        AttackName::Attribute | AttackName::Membership => "on people who are not in the release",
+        _ => "for a blind guess",
+    };
+    let baseline = attack.baseline.map(|baseline| format!(", against {} {without}", percent(baseline))).unwrap_or_default();
     let before = attack.original_rate.map(|rate| format!("; on the pool itself in {}", percent(rate))).unwrap_or_default();
     format!(
         "{}: the strongest attack we ran ({}{known}){rate}{upper}{baseline}{before}. A better attacker may do better.",

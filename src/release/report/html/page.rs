@@ -311,7 +311,7 @@ fn words(main: &mut Markup) {
                 ("class", "the rows that agree on every column an outsider may know (the quasi-identifiers)."),
                 ("guarantee", "a property of the files, true whatever the attacker does with the knowledge it names."),
                 ("attack", "what we tried on the release. Its rate is a measurement, its upper bound allows for sampling error, and neither is a promise."),
-                ("baseline", "what the same attack achieves on people who are not in the release; only what exceeds it is caused by the release."),
+                ("baseline", "what a blind guess achieves, or, for attributes and membership, the same attack on people who are not in the release; only what exceeds it is caused by the release."),
                 ("worst tenth", "people are ranked by how rare their data is before the attack; the tenth that fares worst decides."),
             ] {
                 list.element("div", &[], |pair| {
