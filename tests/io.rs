@@ -118,8 +118,8 @@ fn table(rows: usize) -> Outcome<RecordBatch> {
         (
             "fixed",
             Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(
-                all().map(|row| some(row, 3).then(|| (row as u32).to_le_bytes())),
-                4,
+                all().map(|row| some(row, 3).then(|| row.to_le_bytes())),
+                i32::try_from(size_of::<usize>())?,
             )?),
         ),
         ("nothing", Arc::new(all().map(|_| None::<&str>).collect::<StringArray>())),

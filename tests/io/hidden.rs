@@ -10,6 +10,7 @@ use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::datatypes::{Field, Int32Type, Schema};
 use backmask::io::{Compression, SinkFormat, SinkOptions, rebuild};
 use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
@@ -83,7 +84,7 @@ fn booby_trapped() -> Outcome<RecordBatch> {
 
 fn contains(haystack: &[u8], needle: &str) -> bool {
     // CSV and JSON write binary in hexadecimal.
-    let hex: String = needle.bytes().map(|byte| format!("{byte:02x}")).collect();
+    let hex = needle.bytes().map(|byte| format!("{byte:02x}")).collect::<Vec<_>>().concat();
     let decimal = <[u8; 8]>::try_from(needle.as_bytes()).map(|bytes| i64::from_le_bytes(bytes).to_string()).unwrap_or(hex.clone());
     [needle, &hex, &decimal].iter().any(|form| haystack.windows(form.len()).any(|window| window == form.as_bytes()))
 }
@@ -223,7 +224,7 @@ fn parquet_files_say_who_wrote_them_and_no_more() -> Outcome {
     let metadata = reader.metadata();
     assert_eq!(metadata.file_metadata().created_by(), Some(concat!("backmask ", env!("CARGO_PKG_VERSION"))));
     assert!(metadata.file_metadata().key_value_metadata().is_none_or(Vec::is_empty));
-    assert!(metadata.row_groups().iter().flat_map(|group| group.columns()).all(|chunk| chunk.statistics().is_none()));
+    assert!(metadata.row_groups().iter().flat_map(RowGroupMetaData::columns).all(|chunk| chunk.statistics().is_none()));
     assert!(metadata.column_index().is_none());
     Ok(())
 }

@@ -63,8 +63,7 @@ fn text_columns(batch: &RecordBatch, csv: bool) -> Outcome<RecordBatch> {
                 let column = batch.column_by_name(name).ok_or("missing")?;
                 let to = match (name, csv) {
                     ("uint32", _) => DataType::Int64,
-                    ("date", false) | ("text" | "view_text" | "coded_text" | "few", _) => DataType::Utf8,
-                    ("utc", false) => DataType::Utf8,
+                    ("date" | "utc", false) | ("text" | "view_text" | "coded_text" | "few", _) => DataType::Utf8,
                     ("utc", true) => DataType::Timestamp(TimeUnit::Millisecond, Some("UTC".into())),
                     _ => column.data_type().clone(),
                 };
