@@ -290,3 +290,22 @@ fn texts_of_other_writers_come_in_one_representation() -> Outcome {
     assert!(open_table(plain, None, None, None)?.schema().metadata().is_empty());
     Ok(())
 }
+
+#[test]
+fn published_research_files_are_read_completely() -> Outcome {
+    // Rows as their publishers count them.
+    let files = [
+        ("hetrec2011-lastfm-2k/user_artists.dat", 92_834, vec![DataType::Int64; 3]),
+        ("hetrec2011-lastfm-2k/user_friends.dat", 25_434, vec![DataType::Int64; 2]),
+        ("hetrec2011-lastfm-2k/artists.dat", 17_632, vec![DataType::Int64, DataType::Utf8, DataType::Utf8, DataType::Utf8]),
+        ("ml-100k/u.data", 100_000, vec![DataType::Int64; 4]),
+    ];
+    for (file, rows, types) in files {
+        let Some(path) = crate::real_data::real_data("published_research_files_are_read_completely", file) else { continue };
+        let source = open_table(Arc::new(PlainFile::new(path)), Some(backmask::policy::Format::Csv), None, None)?;
+        assert_eq!(source.schema().fields().iter().map(|field| field.data_type().clone()).collect::<Vec<_>>(), types, "{file}");
+        let found = read(&[source], &ReadOptions::default())?.map(|b| b.map(|b| b.num_rows())).sum::<backmask::Result<usize>>()?;
+        assert_eq!(found, rows, "{file}");
+    }
+    Ok(())
+}
