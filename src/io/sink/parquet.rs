@@ -391,23 +391,6 @@ mod tests {
     }
 
     #[test]
-    fn a_full_disk_is_an_error_of_the_system() -> Result<()> {
-        let (small, large) = (batch(3, 10)?, batch(10, 40_000)?);
-        for data in [&small, &large] {
-            let Ok(output) = Output::full() else { return Ok(()) };
-            let options = SinkOptions { compression: Compression::None, threads: 2, row_group_rows: PIECE_ROWS, ..SinkOptions::default() };
-            let plan = Plain::new(&data.schema(), SinkFormat::Parquet)?;
-            let mut sink: Box<dyn Sink> = Box::new(ParquetSink::new(output, plan, properties(&options)?, &options)?);
-            let result = sink.write(data);
-            let failed = result.is_err();
-            let error = result.err().or_else(|| sink.finish().err());
-            assert!(matches!(&error, Some(Error::Io { source, .. }) if source.kind() == std::io::ErrorKind::StorageFull), "{error:?}");
-            assert!(failed || data.num_rows() == 10);
-        }
-        Ok(())
-    }
-
-    #[test]
     fn levels_of_compression_are_checked() {
         assert!(properties(&SinkOptions { compression: Compression::Zstd(0), ..SinkOptions::default() }).is_err());
         assert!(properties(&SinkOptions { compression: Compression::Zstd(23), ..SinkOptions::default() }).is_err());
