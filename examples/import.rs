@@ -75,13 +75,11 @@ fn import(options: &Options, console: &common::Console) -> Result<common::Summar
     drop(progress);
     let written = sink.finish()?;
     let (seconds, left_out) = (start.elapsed().as_secs_f64(), left_out.counts());
-    let mut text = format!("{} events of {} people written to {}", written.rows, subjects.len(), written.path.display());
-    for (reason, rows) in &left_out {
-        text.push_str(&format!("\nleft out: {rows} ({reason})"));
-    }
+    let mut lines = vec![format!("{} events of {} people written to {}", written.rows, subjects.len(), written.path.display())];
+    lines.extend(left_out.iter().map(|(reason, rows)| format!("left out: {rows} ({reason})")));
     let report =
         json!({ "output": written.path, "rows": written.rows, "subjects": subjects.len(), "left_out": left_out, "seconds": seconds });
-    Ok(common::Summary::new(text, report))
+    Ok(common::Summary::new(lines.join("\n"), report))
 }
 
 fn how_to_read(options: &Options) -> Result<Input> {

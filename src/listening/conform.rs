@@ -112,17 +112,17 @@ fn union(parts: &[Part], table: Table) -> Result<SchemaRef> {
                     types.insert(name.clone(), (field.data_type().clone(), at));
                     names.push(name.clone());
                 }
-                Some((known, first)) => match common_type(known, field.data_type()) {
-                    Some(both) => *known = both,
-                    None => {
+                Some((known, first)) => {
+                    let Some(both) = common_type(known, field.data_type()) else {
                         let (one, other) = (parts.get(*first).map_or("", |part| part.source.name()), part.source.name());
                         return Err(Error::column(
                             name,
                             format!("is {known} in {one} and {} in {other}", field.data_type()),
                             "give it one type in all files, or read the files as separate pools",
                         ));
-                    }
-                },
+                    };
+                    *known = both;
+                }
             }
         }
     }

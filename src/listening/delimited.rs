@@ -96,12 +96,10 @@ impl Records for Reader {
         if !self.lines.next()? {
             return Ok(false);
         }
-        if !std::mem::replace(&mut self.begun, true)
-            && header(self.text).is_some_and(|first| self.lines.line().split('\t').next() == Some(first))
-        {
-            if !self.lines.next()? {
-                return Ok(false);
-            }
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        let is_header = is_first && header(self.text).is_some_and(|first| self.lines.line().split('\t').next() == Some(first));
+        if is_header && !self.lines.next()? {
+            return Ok(false);
         }
         parse(self.text, self.lines.line(), self.names.as_ref(), rows).map_err(|problem| self.lines.malformed(problem))?;
         rows.end_row();

@@ -52,7 +52,7 @@ impl Place {
         let mut file = base;
         if kind != Root::File {
             let mut parts: Vec<&str> = rest.split(['/', MAIN_SEPARATOR]).flat_map(split_archive).filter(|part| !part.is_empty()).collect();
-            file = parts.pop().unwrap_or_default().to_owned();
+            parts.pop().unwrap_or_default().clone_into(&mut file);
             steps = parts
                 .into_iter()
                 .filter(|part| !is_gz(part))

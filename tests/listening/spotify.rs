@@ -76,7 +76,7 @@ fn private_spoken_and_video_events_are_left_out_and_counted() {
             ("master_metadata_track_name", null.clone()),
             ("master_metadata_album_artist_name", null.clone()),
             (key, "Talk".into()),
-            (uri, "spotify:x:1".into()),
+            (uri, format!("spotify:{key}:1").into()),
         ])
     };
     let audio = json(&[
