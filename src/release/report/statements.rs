@@ -1,6 +1,7 @@
 //! Plain sentences, made from the fields of a report and from nothing else, so that they can never say more than it.
 
-use super::types::{Attack, Guarantee, ProductReport, Report, Unit};
+use super::measured::Attack;
+use super::types::{Guarantee, ProductReport, Report, Unit};
 use super::wording::{counted, list, number, percent, role};
 use crate::policy::{AttackName, ProductKind, Role, Scope};
 use serde_json::Value;
