@@ -104,6 +104,16 @@ impl Report {
         }
     }
 
+    /// Names of the products over the gate's limit, whether or not a risk was accepted: found from the figures of the report, not from the verdict.
+    #[must_use]
+    pub fn over_limit(&self) -> Vec<&str> {
+        self.products
+            .iter()
+            .filter(|product| product.gated_risk().is_some_and(|risk| risk > self.gate.max_risk))
+            .map(|product| product.name.as_str())
+            .collect()
+    }
+
     /// Whether a product of this release is differentially private. A policy never mixes the two classes.
     #[must_use]
     pub fn is_differentially_private(&self) -> bool {
@@ -255,6 +265,23 @@ impl ProductReport {
             .filter(|guarantee| guarantee.model == "k-anonymity" && guarantee.unit == Unit::Subject && guarantee.holds)
             .filter_map(|guarantee| guarantee.parameters.get("k").and_then(Value::as_u64))
             .max()
+    }
+
+    /// The largest risk of the product that the gate looks at: 1/k of what is promised to whole people, the attacks, or the bound of a
+    /// differentially private product, which attacks do not decide on.
+    #[must_use]
+    pub fn gated_risk(&self) -> Option<f64> {
+        if self.kind.is_differentially_private() {
+            return self.bounds.as_ref().map(|bounds| bounds.reidentification);
+        }
+        let attack = self.strongest_attack().and_then(|attack| attack.gate_value);
+        let guess = self
+            .guarantees
+            .iter()
+            .filter(|guarantee| guarantee.model == "k-anonymity" && guarantee.unit == Unit::Subject)
+            .filter_map(|guarantee| guarantee.achieved.filter(|k| *k >= 1.0).map(|k| 1.0 / k))
+            .reduce(f64::max);
+        attack.into_iter().chain(guess).reduce(f64::max)
     }
 
     /// Of the attacks that were run, the one with the largest value at the gate.
