@@ -1,7 +1,7 @@
 //! Pictures, as inline SVG. Series differ by shape as well as by colour; every picture has a title and a description that says the same in words.
 
 use super::markup::Markup;
-use crate::release::report::types::{ClassSizes, UnicityPoint};
+use crate::release::report::measured::{ClassSizes, UnicityPoint};
 use crate::release::report::wording::{count, percent};
 use crate::risk::DecileRate;
 

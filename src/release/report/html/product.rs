@@ -4,8 +4,9 @@ use super::charts;
 use super::markup::Markup;
 use super::page::bullets;
 use crate::policy::{AttackName, ProductKind};
+use crate::release::report::measured::Attack;
 use crate::release::report::statements::{column_role, parameters, unit};
-use crate::release::report::types::{Attack, Guarantee, ProductReport, Verified};
+use crate::release::report::types::{Guarantee, ProductReport, Verified};
 use crate::release::report::wording::{count, counted, list, number, percent};
 use serde_json::Value;
 
