@@ -228,6 +228,7 @@ impl View {
                     after,
                     after_upper,
                 })
+                .filter(|point| point.before.is_some() || point.after.is_some())
                 .collect(),
             utility: self.option("products.utility", utility.as_ref()),
             control_people: self.option("products.control_people", control_people.as_ref()),

@@ -164,8 +164,9 @@ pub struct UnicityPoint {
     /// In the pool. Steward only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub before: Option<f64>,
-    /// In the release.
-    pub after: f64,
+    /// In the release; absent where nothing in it links the items of a person.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<f64>,
     /// Upper confidence bound of `after`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_upper: Option<f64>,
