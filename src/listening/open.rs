@@ -86,10 +86,10 @@ fn find(paths: &[PathBuf], input: &Input) -> Result<Vec<Found>> {
             }
         }
     }
-    let closed = listed.iter().any(|(place, _)| is_personal_export(place));
+    let exports: BTreeSet<_> = listed.iter().filter(|(place, _)| is_personal_export(place)).map(|(place, _)| place.container()).collect();
     let mut found = Vec::new();
     for (place, content) in listed {
-        let kind = kind(&place, content.as_ref(), input.format, closed)?;
+        let kind = kind(&place, content.as_ref(), input.format, exports.contains(&place.container()))?;
         if kind != Kind::Ignored {
             found.push(Found { place, content, kind });
         }

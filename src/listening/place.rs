@@ -81,7 +81,7 @@ impl Place {
     }
 
     /// The nearest archive or else the input path: what one person handed in, unless there are several folders in it.
-    fn container(&self) -> Vec<Step> {
+    pub(super) fn container(&self) -> Vec<Step> {
         let length = self.steps.len() - self.within().len();
         let mut container = vec![Step::Folder(self.parent.clone()), Step::Folder(self.root.clone())];
         container.extend(self.steps.iter().take(length).cloned());

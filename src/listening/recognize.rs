@@ -72,9 +72,10 @@ impl Text {
     }
 }
 
-/// Whether the name says that the file is a personal export. What lies beside one and is not recognized by name is never opened.
+/// Whether the name says that the file is part of a personal export. What lies beside it and is not recognized by name is never opened.
 pub(super) fn is_personal_export(place: &Place) -> bool {
-    matches!(by_name(place, &place.file.to_lowercase()), Some(Kind::Spotify(_) | Kind::Listenbrainz))
+    let name = place.file.to_lowercase();
+    matches!(by_name(place, &name), Some(Kind::Spotify(_) | Kind::Listenbrainz)) || NEVER_OPENED.iter().any(|stem| is_numbered(&name, stem))
 }
 
 /// What the file is, given the format that the policy names, if it does. With `closed`, files whose name says nothing are not looked into.
