@@ -151,7 +151,7 @@ fn simulate(simulation: &Simulation, folder: &Path) -> Result<()> {
     fs::create_dir_all(folder).map_err(|e| Error::io(folder, e))?;
     let options = SinkOptions::default();
     let profiles = simulation.profiles()?;
-    let mut sink = create_sink(&folder.join("profiles.parquet"), SinkFormat::Parquet, profiles.schema(), &options)?;
+    let mut sink = create_sink(folder.join("profiles.parquet"), SinkFormat::Parquet, profiles.schema(), &options)?;
     sink.write(&profiles)?;
     sink.finish()?;
     let mut sink: Option<Box<dyn Sink>> = None;
@@ -159,7 +159,7 @@ fn simulate(simulation: &Simulation, folder: &Path) -> Result<()> {
         let batch = batch?;
         let sink = match &mut sink {
             Some(sink) => sink,
-            none => none.insert(create_sink(&folder.join("events.parquet"), SinkFormat::Parquet, batch.schema(), &options)?),
+            none => none.insert(create_sink(folder.join("events.parquet"), SinkFormat::Parquet, batch.schema(), &options)?),
         };
         sink.write(&batch)?;
     }

@@ -100,3 +100,18 @@ fn both_licences_are_there() {
     assert!(read(&root().join("LICENSE-MIT")).contains("Permission is hereby granted, free of charge"));
     assert!(read(&root().join("LICENSE-APACHE")).contains("END OF TERMS AND CONDITIONS"));
 }
+
+#[test]
+fn the_guide_quotes_the_demonstration_policy() {
+    let clean = |line: &str| line.split(" #").next().unwrap_or_default().trim().to_owned();
+    let policy: Vec<String> = read(&root().join("src/release/demo.toml")).lines().map(clean).collect();
+    let guide = read(&root().join("docs/guide.md"));
+    let mut quoted = 0;
+    for block in guide.split("```toml").skip(1) {
+        for line in block.split("```").next().unwrap_or_default().lines().map(clean).filter(|line| !line.is_empty()) {
+            assert!(policy.contains(&line), "docs/guide.md quotes a line that is not in src/release/demo.toml: {line}");
+            quoted += 1;
+        }
+    }
+    assert!(quoted > 20, "{quoted} lines");
+}

@@ -288,7 +288,7 @@ fn violations(files: &BTreeMap<String, String>) -> Vec<String> {
             }
             match floor(to) {
                 None => {
-                    wrong.push(format!("src/{path}:{line}: {from} refers to `{to}` in the crate's root, which is no module with a floor"))
+                    wrong.push(format!("src/{path}:{line}: {from} refers to `{to}` in the crate's root, which is no module with a floor"));
                 }
                 Some(to_floor) => {
                     edges.entry(from.clone()).or_default().insert(to.to_owned());

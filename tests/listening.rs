@@ -1,5 +1,8 @@
 //! Tests of `listening` from outside the crate.
 
+#![expect(clippy::unwrap_used, reason = "a failed step fails its test, in helpers too")]
+#![expect(clippy::cast_precision_loss, reason = "the counts of tests are small")]
+
 #[path = "listening/archives.rs"]
 mod archives;
 #[path = "listening/formats.rs"]
@@ -13,6 +16,7 @@ mod spotify;
 
 use backmask::arrow::array::{Array, RecordBatch};
 use backmask::arrow::compute::concat_batches;
+use backmask::arrow::datatypes::SchemaRef;
 use backmask::arrow::util::display::{ArrayFormatter, FormatOptions};
 use backmask::io::{ReadOptions, Source};
 use backmask::listening::open;
@@ -35,7 +39,7 @@ fn read(sources: &[Arc<dyn Source>], options: &ReadOptions) -> backmask::Result<
             for batch in stream.by_ref() {
                 let batch = batch?;
                 assert!(batch.num_rows() > 0 && batch.num_rows() <= options.batch_rows);
-                assert_eq!(batch.schema(), stream_schema(&schema));
+                assert_eq!(batch.schema(), stream_schema(schema.as_ref()));
                 batches.push(batch);
             }
             for (reason, rows) in stream.left_out().counts() {
@@ -43,11 +47,11 @@ fn read(sources: &[Arc<dyn Source>], options: &ReadOptions) -> backmask::Result<
             }
         }
     }
-    Ok((concat_batches(&stream_schema(&schema), &batches).unwrap(), left_out))
+    Ok((concat_batches(&stream_schema(schema.as_ref()), &batches).unwrap(), left_out))
 }
 
-fn stream_schema(schema: &Option<backmask::arrow::datatypes::SchemaRef>) -> backmask::arrow::datatypes::SchemaRef {
-    Arc::clone(schema.as_ref().unwrap())
+fn stream_schema(schema: Option<&SchemaRef>) -> SchemaRef {
+    Arc::clone(schema.unwrap())
 }
 
 fn pool(paths: &[&Path], input: &Input) -> backmask::Result<(RecordBatch, BTreeMap<&'static str, u64>)> {

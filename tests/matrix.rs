@@ -140,7 +140,9 @@ proptest! {
             counts
         };
         let mut expected = count(&batch(&rows, 0));
-        expected.values_mut().for_each(|count| *count = (*count).min(max));
+        for count in expected.values_mut() {
+            *count = (*count).min(max);
+        }
         prop_assert_eq!(count(&kept), expected);
         prop_assert!(values(&kept).iter().all(|row| row[0].is_some()));
 
@@ -196,7 +198,7 @@ fn empty_batches_missing_columns_and_foreign_states() {
     let none = batch(&[], 0);
     let mut fit = support(2, Otherwise::Generalize);
     fit.observe(&none).unwrap();
-    assert!(fit.state().unwrap().iter().all(|array| array.is_empty()));
+    assert_eq!(fit.state().unwrap().iter().map(Array::len).sum::<usize>(), 0);
     assert_eq!(fit.finish().unwrap().apply(&none).unwrap().num_rows(), 0);
 
     let other = RecordBatch::try_from_iter([("subject_id", Arc::new(StringViewArray::from(vec!["a"])) as ArrayRef)]).unwrap();

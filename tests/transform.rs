@@ -18,7 +18,9 @@ use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
 use rand::seq::SliceRandom;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
 
 /// A pool of 3,000 events of up to 40 people, with gaps in every column.
 fn pool() -> RecordBatch {
@@ -211,6 +213,48 @@ fn the_first_error_wins_whichever_thread_finds_one() {
             assert!(transformed.next().is_none(), "the stream goes on after its error");
         }
     }
+}
+
+/// Fails on every batch; the batch that starts with 0 fails last, after another one has.
+struct LateFailure(Arc<(Mutex<bool>, Condvar)>);
+
+impl Fit for LateFailure {
+    type Output = ();
+    fn observe(&mut self, batch: &RecordBatch) -> Result<()> {
+        let first = batch.column(0).as_primitive::<Int64Type>().value(0);
+        let (failed, changed) = &*self.0;
+        if first == 0 {
+            let limit = Duration::from_secs(10);
+            let failed = changed.wait_timeout_while(failed.lock().unwrap(), limit, |failed| !*failed).unwrap();
+            drop(failed);
+            // The other thread has yet to report what it signalled.
+            thread::sleep(Duration::from_millis(100));
+        } else {
+            *failed.lock().unwrap() = true;
+            changed.notify_all();
+        }
+        Err(Error::column("n", format!("first row {first}"), ""))
+    }
+    fn merge(&mut self, _: Self) -> Result<()> {
+        Ok(())
+    }
+    fn state(&self) -> Result<Vec<ArrayRef>> {
+        Ok(vec![])
+    }
+    fn merge_state(&mut self, _: &[ArrayRef]) -> Result<()> {
+        Ok(())
+    }
+    fn finish(self) -> Result<()> {
+        Ok(())
+    }
+}
+
+#[test]
+fn an_earlier_error_wins_even_if_it_is_found_later() {
+    let shared = Arc::new((Mutex::new(false), Condvar::new()));
+    let options = ReadOptions { threads: 2, ..ReadOptions::default() };
+    let error = engine::fit(&sources(&numbers(), &[500]), &options, || LateFailure(Arc::clone(&shared))).err().unwrap().to_string();
+    assert!(error.contains("first row 0"), "{error}");
 }
 
 #[test]

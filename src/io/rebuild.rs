@@ -130,14 +130,11 @@ fn is_exact(buffer: &Buffer) -> bool {
     buffer.ptr_offset() == 0 && buffer.capacity() < buffer.len().saturating_add(PADDING)
 }
 
-fn exact(buffer: &Buffer) -> Buffer {
-    if is_exact(buffer) { buffer.clone() } else { Buffer::from_vec(buffer.as_slice().to_vec()) }
-}
-
 fn rebuild_primitive<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> PrimitiveArray<T> {
     let nulls = rebuild_nulls(array.nulls());
     let values: ScalarBuffer<T::Native> = match &nulls {
-        None => ScalarBuffer::new(exact(array.values().inner()), 0, array.len()),
+        None if is_exact(array.values().inner()) => array.values().clone(),
+        None => array.values().to_vec().into(),
         Some(nulls) => array.values().iter().zip(nulls).map(|(&value, valid)| if valid { value } else { T::Native::ZERO }).collect(),
     };
     PrimitiveArray::<T>::new(values, nulls).with_data_type(array.data_type().clone())

@@ -53,6 +53,48 @@ pub(super) fn conform(parts: &[Part], table: Table, skip_malformed: bool) -> Res
         .collect())
 }
 
+/// The same sources with every canonical column, in canonical order; the ones they lack are null. Other columns follow.
+///
+/// # Errors
+/// The sources do not have one schema, or no column names the person.
+///
+/// ```
+/// use backmask::listening::{complete, event_schema, open};
+/// use backmask::policy::{Input, Table};
+///
+/// let folder = tempfile::tempdir()?;
+/// let file = folder.path().join("user_artists.dat");
+/// std::fs::write(&file, "userID\tartistID\tweight\n2\t51\t13883\n")?;
+/// let pool = complete(&open(&[file], Table::Events, &Input::default())?, Table::Events)?;
+/// assert_eq!(pool[0].schema(), event_schema());
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn complete(sources: &[Arc<dyn Source>], table: Table) -> Result<Vec<Arc<dyn Source>>> {
+    let Some(first) = sources.first().map(|source| source.schema()) else { return Ok(Vec::new()) };
+    if let Some(other) = sources.iter().find(|source| source.schema() != first) {
+        return Err(Error::data(other.name(), None, "has another schema than the first file", "open the files as one pool"));
+    }
+    if first.index_of("subject_id").is_err() {
+        return Err(Error::column("subject_id", "is not in the input", "name the column that holds it under [input.columns]"));
+    }
+    let canonical = canonical_schema(table);
+    let others = first.fields().iter().filter(|field| canonical.field_with_name(field.name()).is_err()).cloned();
+    let schema: SchemaRef = Arc::new(Schema::new(canonical.fields().iter().cloned().chain(others).collect::<Vec<_>>()));
+    let origins: Vec<Origin> = schema
+        .fields()
+        .iter()
+        .map(|field| match first.index_of(field.name()) {
+            Ok(index) => Origin::Column { index, required: false, strict: false },
+            Err(_) if field.name() == "plays" && first.index_of("started_at").is_ok() => Origin::One,
+            Err(_) => Origin::Missing,
+        })
+        .collect();
+    let complete = |inner: &Arc<dyn Source>| -> Arc<dyn Source> {
+        Arc::new(Conformed { inner: Arc::clone(inner), schema: Arc::clone(&schema), origins: origins.clone(), skip_malformed: false })
+    };
+    Ok(sources.iter().map(complete).collect())
+}
+
 fn union(parts: &[Part], table: Table) -> Result<SchemaRef> {
     let canonical = canonical_schema(table);
     let mut names: Vec<String> = Vec::new();
@@ -70,17 +112,17 @@ fn union(parts: &[Part], table: Table) -> Result<SchemaRef> {
                     types.insert(name.clone(), (field.data_type().clone(), at));
                     names.push(name.clone());
                 }
-                Some((known, first)) => match common_type(known, field.data_type()) {
-                    Some(both) => *known = both,
-                    None => {
+                Some((known, first)) => {
+                    let Some(both) = common_type(known, field.data_type()) else {
                         let (one, other) = (parts.get(*first).map_or("", |part| part.source.name()), part.source.name());
                         return Err(Error::column(
                             name,
                             format!("is {known} in {one} and {} in {other}", field.data_type()),
                             "give it one type in all files, or read the files as separate pools",
                         ));
-                    }
-                },
+                    };
+                    *known = both;
+                }
             }
         }
     }

@@ -1,6 +1,7 @@
 //! Text formats with fixed fields: Last.fm-1K, Last.fm-360K, HetRec Last.fm-2k, LFM-1b, LFM-2b.
 //!
-//! Fields are separated by tabs and never quoted. An empty field is missing; so is an age below zero, which LFM-1b (−1) and Last.fm-360K (as low as −1337) use for "unknown".
+//! Fields are separated by tabs and never quoted. An empty field is missing; so is an age or a play count below zero,
+//! which LFM-1b (−1) and Last.fm-360K (as low as −1337) use for "unknown".
 //! Last.fm-360K names people by the plain SHA-1 of their user name, which anybody can undo: it is an identifier like any other.
 
 use super::recognize::Text;
@@ -95,12 +96,10 @@ impl Records for Reader {
         if !self.lines.next()? {
             return Ok(false);
         }
-        if !std::mem::replace(&mut self.begun, true)
-            && header(self.text).is_some_and(|first| self.lines.line().split('\t').next() == Some(first))
-        {
-            if !self.lines.next()? {
-                return Ok(false);
-            }
+        let is_first = !std::mem::replace(&mut self.begun, true);
+        let is_header = is_first && header(self.text).is_some_and(|first| self.lines.line().split('\t').next() == Some(first));
+        if is_header && !self.lines.next()? {
+            return Ok(false);
         }
         parse(self.text, self.lines.line(), self.names.as_ref(), rows).map_err(|problem| self.lines.malformed(problem))?;
         rows.end_row();
@@ -163,7 +162,7 @@ fn parse(text: Text, line: &str, names: Option<&HashMap<String, String>>, rows: 
         Text::Lfm1bProfiles => {
             let [user, country, years, gender, playcount, registered] = fields(line).ok_or(COUNT)?;
             let (user, years) = (subject(user)?, age(years)?);
-            let playcount = present(playcount).map(count).transpose()?;
+            let playcount = playcount_of(playcount)?;
             let registered = present(registered).map(|time| day_of(epoch(time)?).ok_or(DATE)).transpose()?;
             profile(rows, user, country, years, gender, registered);
             rows.number(5, playcount);
@@ -224,6 +223,13 @@ fn age(field: &str) -> Result<Option<i64>, &'static str> {
     }
 }
 
+/// LFM-1b writes −1 for 25 people whose number of plays is unknown.
+fn playcount_of(field: &str) -> Result<Option<i64>, &'static str> {
+    let Some(text) = present(field.trim()) else { return Ok(None) };
+    let plays: i64 = text.parse().map_err(|_| "the number of plays is not a whole number")?;
+    Ok((plays >= 0).then_some(plays))
+}
+
 fn epoch(field: &str) -> Result<i64, &'static str> {
     field.trim().parse::<f64>().ok().and_then(seconds_to_ms).ok_or(TIME)
 }
@@ -244,6 +250,8 @@ mod tests {
     #[test]
     fn counts_and_times_are_checked() {
         assert!(count("-1").is_err() && count("").is_err() && count("1.5").is_err() && count("99999999999999999999").is_err());
+        assert_eq!((playcount_of("-1"), playcount_of(""), playcount_of("7")), (Ok(None), Ok(None), Ok(Some(7))));
+        assert!(playcount_of("x").is_err());
         assert_eq!(epoch("1035849600"), Ok(1_035_849_600_000));
         assert!(epoch("nan").is_err() && epoch("inf").is_err() && epoch("1e300").is_err());
     }

@@ -76,11 +76,7 @@ impl Elements {
             };
             match (self.place, byte) {
                 (_, b' ' | b'\t' | b'\n' | b'\r') => self.reader.consume(1),
-                (Place::Start, b'[') => {
-                    self.reader.consume(1);
-                    self.place = Place::Between(false);
-                }
-                (Place::Between(true), b',') => {
+                (Place::Start, b'[') | (Place::Between(true), b',') => {
                     self.reader.consume(1);
                     self.place = Place::Between(false);
                 }

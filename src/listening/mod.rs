@@ -16,5 +16,6 @@ pub mod simulate;
 mod spotify;
 mod text;
 
+pub use conform::complete;
 pub use open::open;
 pub use schema::{RowBuilder, canonical_schema, event_schema, profile_schema, time_type};

@@ -9,7 +9,7 @@ use super::rows::RowSource;
 use super::schema::fields;
 use super::spotify::{self, Histories};
 use crate::error::{Error, Result};
-use crate::io::{Content, Source, contents, open_table};
+use crate::io::{Content, CsvOptions, CsvSource, Source, contents, open_table};
 use crate::policy::{Format, Input, Table};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -86,10 +86,10 @@ fn find(paths: &[PathBuf], input: &Input) -> Result<Vec<Found>> {
             }
         }
     }
-    let closed = listed.iter().any(|(place, _)| is_personal_export(place));
+    let exports: BTreeSet<_> = listed.iter().filter(|(place, _)| is_personal_export(place)).map(|(place, _)| place.container()).collect();
     let mut found = Vec::new();
     for (place, content) in listed {
-        let kind = kind(&place, content.as_ref(), input.format, closed)?;
+        let kind = kind(&place, content.as_ref(), input.format, exports.contains(&place.container()))?;
         if kind != Kind::Ignored {
             found.push(Found { place, content, kind });
         }
@@ -168,6 +168,11 @@ fn built<L: super::rows::Layout + 'static>(name: &str, schema: arrow::datatypes:
     Part { source: Arc::new(RowSource { name: name.to_owned(), schema, layout, skip_malformed: input.skip_malformed }), names, built: true }
 }
 
+/// Files of one subject, and the place of the first of them in the input.
+type Gathered<F> = (usize, Vec<F>);
+
+type HistoryFile = (History, Arc<dyn Content>);
+
 /// The personal exports: one source for each subject and format, at the place of its first file.
 fn personal(found: &[Found], input: &Input, parts: &mut Vec<(usize, Part)>) {
     let is_dump = |file: &Found| file.place.file.to_lowercase().ends_with(".listens");
@@ -178,8 +183,8 @@ fn personal(found: &[Found], input: &Input, parts: &mut Vec<(usize, Part)>) {
         .collect();
     let is_standard = |file: &Found| file.kind == Kind::Listenbrainz || spotify_name(&file.place.file.to_lowercase()).is_some();
     let names = subjects(&exports.iter().map(|(_, file)| (&file.place, is_standard(file))).collect::<Vec<_>>());
-    let mut histories: BTreeMap<&str, (usize, Vec<(History, Arc<dyn Content>)>)> = BTreeMap::new();
-    let mut listens: BTreeMap<&str, (usize, Vec<Arc<dyn Content>>)> = BTreeMap::new();
+    let mut histories: BTreeMap<&str, Gathered<HistoryFile>> = BTreeMap::new();
+    let mut listens: BTreeMap<&str, Gathered<Arc<dyn Content>>> = BTreeMap::new();
     for ((at, file), subject) in exports.iter().zip(&names) {
         match file.kind {
             Kind::Spotify(history) => histories.entry(subject).or_insert((*at, Vec::new())).1.push((history, Arc::clone(&file.content))),
@@ -234,7 +239,13 @@ fn plain(file: &Found, input: &Input) -> Result<Part> {
         format @ (None | Some(Format::Parquet | Format::Ipc | Format::Csv | Format::Json)) => format.or_else(|| text_format(file)),
         Some(_) => None,
     };
-    let source = open_table(Arc::clone(&file.content), format, input.delimiter, input.header)?;
+    let source = if format == Some(Format::Csv) {
+        let options =
+            CsvOptions { delimiter: input.delimiter, header: input.header, skip_malformed: input.skip_malformed, ..CsvOptions::default() };
+        Arc::new(CsvSource::open(Arc::clone(&file.content), &options)?)
+    } else {
+        open_table(Arc::clone(&file.content), format, input.delimiter, input.header)?
+    };
     let schema = source.schema();
     let mut names: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
     let has = |name: &str| names.iter().any(|known| known == name);
@@ -263,10 +274,10 @@ fn plain(file: &Found, input: &Input) -> Result<Part> {
     Ok(Part { source, names, built: false })
 }
 
-/// Text tables under extensions that say nothing.
+/// Separated text, by the extensions it usually has.
 fn text_format(file: &Found) -> Option<Format> {
     let name = file.place.file.to_lowercase();
-    [".data", ".dat", ".user", ".item", ".txt"].iter().any(|end| name.ends_with(end)).then_some(Format::Csv)
+    [".csv", ".tsv", ".txt", ".dat", ".data", ".user", ".item"].iter().any(|end| name.ends_with(end)).then_some(Format::Csv)
 }
 
 /// Gives columns the names of the policy.

@@ -52,7 +52,7 @@ impl Place {
         let mut file = base;
         if kind != Root::File {
             let mut parts: Vec<&str> = rest.split(['/', MAIN_SEPARATOR]).flat_map(split_archive).filter(|part| !part.is_empty()).collect();
-            file = parts.pop().unwrap_or_default().to_owned();
+            parts.pop().unwrap_or_default().clone_into(&mut file);
             steps = parts
                 .into_iter()
                 .filter(|part| !is_gz(part))
@@ -81,7 +81,7 @@ impl Place {
     }
 
     /// The nearest archive or else the input path: what one person handed in, unless there are several folders in it.
-    fn container(&self) -> Vec<Step> {
+    pub(super) fn container(&self) -> Vec<Step> {
         let length = self.steps.len() - self.within().len();
         let mut container = vec![Step::Folder(self.parent.clone()), Step::Folder(self.root.clone())];
         container.extend(self.steps.iter().take(length).cloned());

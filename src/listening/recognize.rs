@@ -56,15 +56,26 @@ pub(super) enum Text {
 }
 
 impl Text {
+    fn format(self) -> Format {
+        match self {
+            Self::Lastfm1kEvents | Self::Lastfm1kProfiles => Format::Lastfm1k,
+            Self::Lastfm360kCounts | Self::Lastfm360kProfiles => Format::Lastfm360k,
+            Self::HetrecCounts => Format::Hetrec,
+            Self::Lfm1bEvents | Self::Lfm1bProfiles => Format::Lfm1b,
+            Self::Lfm2bEvents | Self::Lfm2bCounts | Self::Lfm2bProfiles => Format::Lfm2b,
+        }
+    }
+
     /// Whether the file has one row a subject.
     pub(super) fn is_profiles(self) -> bool {
         matches!(self, Self::Lastfm1kProfiles | Self::Lastfm360kProfiles | Self::Lfm1bProfiles | Self::Lfm2bProfiles)
     }
 }
 
-/// Whether the name says that the file is a personal export. What lies beside one and is not recognized by name is never opened.
+/// Whether the name says that the file is part of a personal export. What lies beside it and is not recognized by name is never opened.
 pub(super) fn is_personal_export(place: &Place) -> bool {
-    matches!(by_name(place, &place.file.to_lowercase()), Some(Kind::Spotify(_) | Kind::Listenbrainz))
+    let name = place.file.to_lowercase();
+    matches!(by_name(place, &name), Some(Kind::Spotify(_) | Kind::Listenbrainz)) || NEVER_OPENED.iter().any(|stem| is_numbered(&name, stem))
 }
 
 /// What the file is, given the format that the policy names, if it does. With `closed`, files whose name says nothing are not looked into.
@@ -85,7 +96,7 @@ pub(super) fn kind(place: &Place, content: &dyn Content, format: Option<Format>,
                 Ok(Kind::Text(Text::Lfm2bProfiles))
             }
             Some(kind) => Ok(kind),
-            None if place.is_named() || name.ends_with(".json") && !closed => sniff(content, place),
+            None if place.is_named() || has_end(&name, ".json") && !closed => sniff(content, place),
             None => Ok(Kind::Ignored),
         },
         Some(format) => of_format(place, &name, content, format),
@@ -93,44 +104,51 @@ pub(super) fn kind(place: &Place, content: &dyn Content, format: Option<Format>,
 }
 
 fn of_format(place: &Place, name: &str, content: &dyn Content, format: Format) -> Result<Kind> {
-    let text = |by_first_line: fn(&str) -> Text| -> Result<Kind> {
-        if place.is_named() { Ok(Kind::Text(by_first_line(&first_line(content)?))) } else { Ok(Kind::Ignored) }
+    match by_name(place, name) {
+        Some(kind) if belongs(format, kind) => return Ok(kind),
+        Some(Kind::Ignored) if !place.is_named() => return Ok(Kind::Ignored),
+        _ if name == LFM_2B_USERS && format == Format::Lfm2b => return Ok(Kind::Text(Text::Lfm2bProfiles)),
+        _ => {}
+    }
+    let ends: &[&str] = match format {
+        Format::Parquet | Format::Yambda => &[".parquet"],
+        Format::Ipc => &[".arrow", ".arrows", ".ipc", ".feather"],
+        Format::Csv => &[".csv", ".tsv", ".txt", ".dat", ".data"],
+        Format::Json => &[".json", ".jsonl", ".ndjson"],
+        _ => &[],
     };
-    let known = by_name(place, name);
-    Ok(match (format, known) {
-        (Format::Parquet | Format::Ipc | Format::Csv | Format::Json | Format::Yambda, _) if place.is_named() => Kind::Table,
-        (Format::Parquet | Format::Yambda, _) if name.ends_with(".parquet") => Kind::Table,
-        (Format::Ipc, _) if [".arrow", ".arrows", ".ipc", ".feather"].iter().any(|end| name.ends_with(end)) => Kind::Table,
-        (Format::Csv, _) if [".csv", ".tsv", ".txt", ".dat", ".data"].iter().any(|end| name.ends_with(end)) => Kind::Table,
-        (Format::Json, _) if [".json", ".jsonl", ".ndjson"].iter().any(|end| name.ends_with(end)) => Kind::Table,
-        (Format::Spotify, Some(kind @ Kind::Spotify(_))) => kind,
-        (Format::Spotify, _) if place.is_named() => Kind::Spotify(spotify_history(content)?),
-        (Format::Listenbrainz, Some(Kind::Listenbrainz)) => Kind::Listenbrainz,
-        (Format::Listenbrainz, _) if place.is_named() => Kind::Listenbrainz,
-        (Format::Lastfm1k, Some(kind @ Kind::Text(Text::Lastfm1kEvents | Text::Lastfm1kProfiles))) => kind,
-        (Format::Lastfm1k, _) => {
-            text(
-                |line| {
-                    if line.starts_with("#id\t") || line.split('\t').count() == 5 { Text::Lastfm1kProfiles } else { Text::Lastfm1kEvents }
-                },
-            )?
-        }
-        (Format::Lastfm360k, Some(kind @ Kind::Text(Text::Lastfm360kCounts | Text::Lastfm360kProfiles))) => kind,
-        (Format::Lastfm360k, _) => {
-            text(|line| if line.split('\t').count() == 5 { Text::Lastfm360kProfiles } else { Text::Lastfm360kCounts })?
-        }
-        (Format::Hetrec, Some(kind @ (Kind::HetrecArtists | Kind::Text(Text::HetrecCounts)))) => kind,
-        (Format::Hetrec, _) => text(|_| Text::HetrecCounts)?,
-        (Format::Lfm1b, Some(kind @ Kind::Text(Text::Lfm1bEvents | Text::Lfm1bProfiles))) => kind,
-        (Format::Lfm1b, _) => text(|line| if line.starts_with("user_id\tcountry") { Text::Lfm1bProfiles } else { Text::Lfm1bEvents })?,
-        (Format::Lfm2b, Some(kind @ Kind::Text(Text::Lfm2bEvents | Text::Lfm2bCounts | Text::Lfm2bProfiles))) => kind,
-        (Format::Lfm2b, _) => text(|line| match line.split('\t').count() {
+    if !place.is_named() {
+        // In a folder, a file of another name is of another format.
+        return Ok(if ends.iter().any(|end| has_end(name, end)) { Kind::Table } else { Kind::Ignored });
+    }
+    let fields = |line: &str| line.split('\t').count();
+    let line = || first_line(content);
+    Ok(match format {
+        Format::Spotify => Kind::Spotify(history_of(&head(content)?)),
+        Format::Listenbrainz => Kind::Listenbrainz,
+        Format::Lastfm1k if fields(&line()?) == 5 => Kind::Text(Text::Lastfm1kProfiles),
+        Format::Lastfm1k => Kind::Text(Text::Lastfm1kEvents),
+        Format::Lastfm360k if fields(&line()?) == 5 => Kind::Text(Text::Lastfm360kProfiles),
+        Format::Lastfm360k => Kind::Text(Text::Lastfm360kCounts),
+        Format::Hetrec => Kind::Text(Text::HetrecCounts),
+        Format::Lfm1b if fields(&line()?) == 6 => Kind::Text(Text::Lfm1bProfiles),
+        Format::Lfm1b => Kind::Text(Text::Lfm1bEvents),
+        Format::Lfm2b => Kind::Text(match fields(&line()?) {
             5.. => Text::Lfm2bProfiles,
             4 => Text::Lfm2bEvents,
             _ => Text::Lfm2bCounts,
-        })?,
-        _ => Kind::Ignored,
+        }),
+        _ => Kind::Table,
     })
+}
+
+/// Whether a file of this kind is of this format.
+fn belongs(format: Format, kind: Kind) -> bool {
+    match (format, kind) {
+        (Format::Spotify, Kind::Spotify(_)) | (Format::Listenbrainz, Kind::Listenbrainz) | (Format::Hetrec, Kind::HetrecArtists) => true,
+        (format, Kind::Text(text)) => format == text.format(),
+        _ => false,
+    }
 }
 
 /// What a file of this name is, where the name says it. Nothing is opened.
@@ -142,7 +160,7 @@ fn by_name(place: &Place, name: &str) -> Option<Kind> {
     if name.ends_with(".listens") {
         return Some(Kind::Listenbrainz);
     }
-    if name.ends_with(".jsonl")
+    if has_end(name, ".jsonl")
         && matches!(folders.as_slice(), [.., listens, year] if listens.eq_ignore_ascii_case("listens") && year.bytes().all(|b| b.is_ascii_digit()))
     {
         return Some(Kind::Listenbrainz);
@@ -170,6 +188,9 @@ fn by_name(place: &Place, name: &str) -> Option<Kind> {
         _ => return None,
     })
 }
+
+/// Profiles of LFM-2b. The name is common, so the first line must agree.
+const LFM_2B_USERS: &str = "users.tsv";
 
 /// Extensions of tables.
 const TABLES: [&str; 9] = [".parquet", ".csv", ".tsv", ".arrow", ".arrows", ".ipc", ".feather", ".jsonl", ".ndjson"];
@@ -206,6 +227,11 @@ const NEVER_OPENED: [&str; 29] = [
     "feedback",
     "pinned_recording",
 ];
+
+/// Whether a (lower-case) name ends so.
+fn has_end(name: &str, end: &str) -> bool {
+    name.ends_with(end)
+}
 
 /// Whether a folder of this (lower-case) name holds a package of Spotify.
 fn is_package(name: &str) -> bool {
@@ -265,10 +291,6 @@ fn sniff(content: &dyn Content, place: &Place) -> Result<Kind> {
             Kind::Ignored
         },
     )
-}
-
-fn spotify_history(content: &dyn Content) -> Result<History> {
-    Ok(history_of(&head(content)?))
 }
 
 fn history_of(head: &str) -> History {

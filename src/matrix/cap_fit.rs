@@ -1,13 +1,13 @@
 //! A cap on each person's rows, for record batches.
 
 use super::cap::{Limit, push_smallest};
-use super::content::{columns_of, row_priorities};
+use super::content::{check_type, columns_of, row_priorities};
 use crate::error::{Error, Result};
 use crate::keys::Key;
 use crate::pipeline::{Fit, Transform, column_index};
 use arrow::array::{Array, ArrayRef, AsArray, BinaryBuilder, BooleanArray, RecordBatch, UInt64Builder};
 use arrow::compute::filter_record_batch;
-use arrow::datatypes::{DataType, Schema, SchemaRef, UInt64Type};
+use arrow::datatypes::{Schema, SchemaRef, UInt64Type};
 use hashbrown::HashMap;
 use std::collections::BinaryHeap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -195,10 +195,7 @@ pub struct CapPass {
 impl Transform for CapPass {
     fn output_schema(&self, input: &Schema) -> Result<SchemaRef> {
         for column in &self.events.choice.columns {
-            let index = column_index(input, column)?;
-            if matches!(input.field(index).data_type(), DataType::List(_) | DataType::Struct(_) | DataType::Map(_, _)) {
-                return Err(Error::column(column, "is nested and cannot be compared by value", "drop the column or cast it to text"));
-            }
+            check_type(column, input.field(column_index(input, column)?).data_type())?;
         }
         Ok(Arc::new(input.clone()))
     }

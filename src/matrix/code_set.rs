@@ -1,5 +1,7 @@
 //! A set of codes as a bitmap.
 
+use crate::io::table::NULL_CODE;
+
 /// A set of codes: one bit for each code below its capacity.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CodeSet {
@@ -14,8 +16,11 @@ impl CodeSet {
         Self { words: vec![0; capacity.div_ceil(64)], count: 0 }
     }
 
-    /// Adds a code; codes beyond the capacity enlarge it.
+    /// Adds a code; codes beyond the capacity enlarge it, [`NULL_CODE`] is ignored.
     pub fn insert(&mut self, code: u32) {
+        if code == NULL_CODE {
+            return;
+        }
         let (word, bit) = (code as usize / 64, 1 << (code % 64));
         if word >= self.words.len() {
             self.words.resize(word + 1, 0);
@@ -55,7 +60,7 @@ mod tests {
     #[test]
     fn holds_what_was_inserted() {
         let mut set = CodeSet::with_capacity(3);
-        for code in [0, 63, 64, 1000, 64] {
+        for code in [0, 63, 64, 1000, 64, NULL_CODE] {
             set.insert(code);
         }
         assert_eq!(set.iter().collect::<Vec<_>>(), [0, 63, 64, 1000]);

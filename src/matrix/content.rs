@@ -3,7 +3,7 @@
 use crate::error::{Error, Result};
 use crate::keys::{Domain, Key};
 use crate::pipeline::column_index;
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_empty_array};
 use arrow::buffer::NullBuffer;
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Float64Type, Int64Type, TimeUnit, UInt64Type};
@@ -75,6 +75,11 @@ pub(super) fn columns_of<'a, S: AsRef<str>>(batch: &'a RecordBatch, columns: &[S
         .iter()
         .map(|name| ColumnContent::new(name.as_ref(), batch.column(column_index(batch.schema_ref(), name.as_ref())?).as_ref()))
         .collect()
+}
+
+/// Fails unless columns of this type can be compared by value.
+pub(super) fn check_type(name: &str, data_type: &DataType) -> Result<()> {
+    ColumnContent::new(name, new_empty_array(data_type).as_ref()).map(|_| ())
 }
 
 /// Encodes the values of one column. The encoding is the same for equal values of any representation, and no encoding is a prefix of another,

@@ -1,6 +1,6 @@
 //! Item support, for record batches.
 
-use super::content::{ColumnContent, columns_of};
+use super::content::{ColumnContent, check_type, columns_of};
 use crate::error::{Error, Result};
 use crate::pipeline::{Fit, Transform, column_index};
 use crate::policy::Otherwise;
@@ -235,10 +235,11 @@ impl SupportedRows {
 
 impl Transform for SupportedRows {
     fn output_schema(&self, input: &Schema) -> Result<SchemaRef> {
-        column_index(input, &self.columns.subject)?;
+        check_type(&self.columns.subject, input.field(column_index(input, &self.columns.subject)?).data_type())?;
         let mut fields = input.fields().to_vec();
         for (level, name) in self.columns.items.iter().enumerate() {
             let index = column_index(input, name)?;
+            check_type(name, input.field(index).data_type())?;
             if level + 1 < self.columns.levels() {
                 fields[index] = Arc::new(Field::clone(&fields[index]).with_nullable(true));
             }

@@ -39,8 +39,8 @@ pub fn clopper_pearson(successes: u64, trials: u64, confidence: Confidence) -> R
 /// The one-sided upper Clopper–Pearson bound: the largest probability p with P(at most `successes` of `trials`) ≥ 1 − confidence. 1 without trials.
 ///
 /// # Guarantee
-/// The true probability lies above the bound with probability at most 1 − confidence, for independent trials. It also holds for trials of unequal probability and
-/// their mean, up to one success (Hoeffding 1956), and for draws without replacement.
+/// The true probability lies above the bound with probability at most 1 − confidence, for independent trials. For confidences of 0.9 and more the same holds for
+/// trials of unequal probability and their mean (Hoeffding, Annals of Mathematical Statistics 27, 1956), and for draws without replacement.
 ///
 /// # Errors
 /// More successes than trials.

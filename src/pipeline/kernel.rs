@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// A function of one value, applied to every value of an array. Equal inputs give equal outputs, whatever stands beside them;
 /// that is what allows the values of a dictionary to be worked once. A missing value stays missing.
 pub trait Kernel: Send + Sync + Debug {
-    /// Type of the output for an input of type `input` (never a dictionary: see [`apply_once`]).
+    /// Type of the output for an input of type `input`. The input type is that of plain values: a dictionary is asked for by its values, see [`apply_once`].
     ///
     /// # Errors
     /// The kernel cannot take this type.

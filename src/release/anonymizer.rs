@@ -205,12 +205,11 @@ impl Anonymizer {
         self.policy.validate()?;
         let staging = Staging::new(output)?;
         let forgotten;
-        let key = match &self.key {
-            Some(key) => key,
-            None => {
-                forgotten = Key::forgotten()?;
-                &forgotten
-            }
+        let key = if let Some(key) = &self.key {
+            key
+        } else {
+            forgotten = Key::forgotten()?;
+            &forgotten
         };
         // Temporary files have no names, so nothing of them can be published.
         let scratch = staging.steward();

@@ -95,8 +95,10 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
             results.push(Attack::not_run(AttackName::KnownItems, "no column of items, or none that names the person"));
         } else {
             let found = known_items(&rows, &shape, &policy.gate, seed, memory)?;
-            report.unicity =
-                found.iter().map(|r| UnicityPoint { known: r.known, before: None, after: r.rate, after_upper: Some(r.upper) }).collect();
+            report.unicity = found
+                .iter()
+                .map(|r| UnicityPoint { known: r.known, before: None, after: Some(r.rate), after_upper: Some(r.upper) })
+                .collect();
             results.extend(found.into_iter().map(|result| entry(result, "uniform")));
         }
     }

@@ -3,6 +3,7 @@
 use super::columns::{Maker, NOT_RELEASED, OUTLIER, UNSUPPORTED, is_released};
 use super::records::Workshop;
 use super::report::{ClassSizes, ColumnReport, ProductReport, QualityReport, SearchReport, TransformationReport};
+use super::rows::RowVisitor;
 use crate::anonymity::classes::{TupleBuilder, Tuples};
 use crate::anonymity::hierarchy::Hierarchy;
 use crate::anonymity::models::{Linkability, Models};
@@ -148,7 +149,7 @@ impl QuasiIdentifier {
         let table = &workshop.pool.table;
         let index = table.column(name)?;
         let mut values = table.values(index)?;
-        if let Some(kernel) = transform::kernel(&column.effective_treatment())? {
+        if let Some(kernel) = transform::kernel(column.effective_treatment())? {
             values = apply_once(kernel.as_ref(), values.as_ref())?;
         }
         // A treatment may map values to one, and to missing: they are numbered anew.
@@ -229,12 +230,7 @@ fn has_missing(workshop: &Workshop<'_>, column: usize) -> Result<bool> {
 }
 
 /// Calls `visit` with the number, the subject codes and the recoded quasi-identifiers of every chunk.
-fn visit(
-    workshop: &Workshop<'_>,
-    quasi: &[QuasiIdentifier],
-    marks: &[Vec<u8>],
-    visit: &mut dyn FnMut(usize, &[u32], &[Vec<u32>]) -> Result<()>,
-) -> Result<()> {
+fn visit(workshop: &Workshop<'_>, quasi: &[QuasiIdentifier], marks: &[Vec<u8>], visit: RowVisitor<'_>) -> Result<()> {
     let columns: Vec<usize> = quasi.iter().map(|q| q.index).collect();
     workshop.rows(marks).visit(&columns, &mut |chunk, subjects, codes| {
         let mut codes = codes.to_vec();
@@ -343,7 +339,7 @@ impl Generalized {
                 }
             }
         }
-        self.suppressed_subjects = seen.iter().filter(|&&seen| seen == 1).count() as u64;
+        self.suppressed_subjects = seen.into_iter().filter(|seen| *seen == 1).count() as u64;
         Ok(())
     }
 

@@ -69,9 +69,9 @@ pub(super) fn open(path: &Path) -> Result<Arc<dyn Source>> {
 }
 
 /// Counts classes in the file itself.
-pub(super) fn recount(path: &Path, quasi_identifiers: &[String], people: People, threads: usize) -> Result<ClassReport> {
+pub(super) fn recount(path: &Path, quasi_identifiers: &[String], people: &People, threads: usize) -> Result<ClassReport> {
     let mut columns = quasi_identifiers.to_vec();
-    if let People::Token(token) = &people {
+    if let People::Token(token) = people {
         columns.push(token.clone());
     }
     let options = ReadOptions { columns: Some(columns), threads, ..ReadOptions::default() };
@@ -130,9 +130,9 @@ impl Measurement<'_> {
             return Ok(());
         }
         let (classes, verified) = match &shape.token {
-            Some(token) => (recount(path, &shape.quasi_identifiers, People::Token(token.clone()), self.threads)?, Verified::Release),
+            Some(token) => (recount(path, &shape.quasi_identifiers, &People::Token(token.clone()), self.threads)?, Verified::Release),
             None if measured.subject.is_none() => {
-                (recount(path, &shape.quasi_identifiers, People::OneRowEach, self.threads)?, Verified::Release)
+                (recount(path, &shape.quasi_identifiers, &People::OneRowEach, self.threads)?, Verified::Release)
             }
             None => {
                 let people = People::Owner(OWNER.to_owned());
@@ -179,17 +179,18 @@ impl Measurement<'_> {
         let mut worst_columns = None;
         for &attack in attacks {
             match attack {
-                AttackName::KnownItems => match reason_against_known_items(shape) {
-                    Some(reason) => results.push(Attack::not_run(attack, reason)),
-                    None => {
-                        let found = known_items(&measured.rows(), shape, &self.policy.gate, &self.seed, self.memory)?;
-                        report.unicity = found
-                            .iter()
-                            .map(|r| UnicityPoint { known: r.known, before: None, after: r.rate, after_upper: Some(r.upper) })
-                            .collect();
-                        results.extend(found.into_iter().map(|result| entry(result, "surviving items, uniform")));
+                AttackName::KnownItems => {
+                    if let Some(reason) = reason_against_known_items(shape) {
+                        results.push(Attack::not_run(attack, reason));
+                        continue;
                     }
-                },
+                    let found = known_items(&measured.rows(), shape, &self.policy.gate, &self.seed, self.memory)?;
+                    report.unicity = found
+                        .iter()
+                        .map(|r| UnicityPoint { known: r.known, before: None, after: Some(r.rate), after_upper: Some(r.upper) })
+                        .collect();
+                    results.extend(found.into_iter().map(|result| entry(result, "surviving items, uniform")));
+                }
                 AttackName::KnownValues => {
                     let columns: Vec<String> = shape.columns.clone();
                     let result = known_values(&measured.rows(), &columns, &self.policy.gate, &self.seed, self.memory)?;
@@ -238,17 +239,24 @@ pub(super) fn compare_with_pool(measurement: &Measurement<'_>, workshop: &Worksh
     let attacks = measurement.attacks();
     let marks = workshop.pool.marks()?;
     let rows = workshop.rows(&marks);
-    if attacks.contains(&AttackName::KnownItems) && reason_against_known_items(&made.shape).is_none() {
-        let found = known_items(&rows, &made.shape, &measurement.policy.gate, &measurement.seed, measurement.memory)?;
-        for result in found {
+    if attacks.contains(&AttackName::KnownItems) && !made.shape.items.is_empty() && workshop.pool.subject.is_some() {
+        for result in known_items(&rows, &made.shape, &measurement.policy.gate, &measurement.seed, measurement.memory)? {
             for attack in
                 made.report.attacks.iter_mut().flatten().filter(|a| a.name == AttackName::KnownItems && a.known == Some(result.known))
             {
                 attack.original_rate = Some(result.rate);
             }
-            for point in made.report.unicity.iter_mut().filter(|point| point.known == result.known) {
+            if let Some(point) = made.report.unicity.iter_mut().find(|point| point.known == result.known) {
                 point.before = Some(result.rate);
+                continue;
             }
+            // The release links no items of a person; the steward still sees what a log with tokens would have risked.
+            made.report.unicity.push(UnicityPoint { known: result.known, before: Some(result.rate), ..UnicityPoint::default() });
+            made.report.steward_notes.push(format!(
+                "a log with a token for each person would let {} known items single out {:.1} % of people",
+                result.known,
+                result.rate * 100.0
+            ));
         }
     }
     if attacks.contains(&AttackName::KnownValues) {
@@ -308,7 +316,7 @@ pub(super) fn entry(result: AttackResult, knowledge: &str) -> Attack {
 
 /// (person, item) of the rows. The item of a row is the combination of its item columns from the finest that is not missing.
 struct Items<'a> {
-    items: ItemRows<'a>,
+    rows: ItemRows<'a>,
     columns: Vec<usize>,
     counts: Vec<usize>,
 }
@@ -323,7 +331,7 @@ impl<'a> Items<'a> {
         let columns = levels.iter().flatten().copied().collect();
         let items = ItemRows::new(rows, levels)?;
         let counts = items.counts();
-        Ok(Self { items, columns, counts })
+        Ok(Self { rows: items, columns, counts })
     }
 
     fn count(&self) -> usize {
@@ -344,11 +352,11 @@ impl<'a> Items<'a> {
 
     /// A stable name of every item.
     fn ids(&self, seed: &[u8; 32]) -> Result<Vec<u64>> {
-        let table = self.items.rows.table;
+        let table = self.rows.rows.table;
         let hashes = self.columns.iter().map(|&column| content_hashes(&[table.values(column)?], seed)).collect::<Result<Vec<_>>>()?;
         let mut ids = vec![0_u64; self.count()];
         let mut codes: Vec<Vec<u32>> = vec![Vec::new(); self.columns.len()];
-        self.items.visit_levels(&mut |chunk, subjects, levels| {
+        self.rows.visit_levels(&mut |chunk, subjects, levels| {
             for (codes, &column) in codes.iter_mut().zip(&self.columns) {
                 codes.clear();
                 table.codes(chunk, column, codes)?;
@@ -369,7 +377,7 @@ impl<'a> Items<'a> {
 impl PairChunks for Items<'_> {
     fn for_each(&self, visit: &mut dyn FnMut(&[u32], &[u32]) -> Result<()>) -> Result<()> {
         let mut codes = Vec::new();
-        self.items.visit_levels(&mut |_, subjects, levels| {
+        self.rows.visit_levels(&mut |_, subjects, levels| {
             codes.clear();
             codes.extend((0..subjects.len()).map(|row| self.code(levels, row)));
             visit(subjects, &codes)

@@ -85,7 +85,7 @@ impl Workshop<'_> {
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
         let owned = self.write(path, format, &outputs, keeps_token, &marks)?;
-        self.describe(&marks, &mut report)?;
+        self.describe(&marks, &mut report);
         generalized.describe(self, &mut report);
         let shape = Shape {
             token: keeps_token.then(|| TOKEN.to_owned()),
@@ -303,11 +303,11 @@ impl Workshop<'_> {
     ) -> Result<(Maker, DataType, String)> {
         let table = &self.pool.table;
         let treatment = column.effective_treatment();
-        let text = describe(&treatment);
+        let text = describe(treatment);
         let need_subject = || {
             self.pool.subject.ok_or_else(|| Error::policy(format!("columns.{name}.treatment"), "needs to know the person", "add [subject]"))
         };
-        Ok(match &treatment {
+        Ok(match treatment {
             Treatment::Pseudonym(spec) => {
                 pseudonyms.push(self.pseudonym(name, spec));
                 (Maker::Values { column: index, values: self.tokens(name, spec, index)? }, DataType::Utf8, text)
@@ -409,12 +409,12 @@ impl Workshop<'_> {
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
-        let mut owned = owner.map(|_| self.owned_rows(&schema)).transpose()?;
+        let mut with_owners = owner.map(|_| self.owned_rows(&schema)).transpose()?;
         for bin in 0..ordered.bins() {
             let bin = ordered.bin(bin)?;
             let marks = bin.marks()?;
             let arrays = outputs.iter().map(|output| output.make(&bin, &marks)).collect::<Result<Vec<_>>>()?;
-            if let (Some(owner), Some((builder, schema))) = (owner, &mut owned) {
+            if let (Some(owner), Some((builder, schema))) = (owner, &mut with_owners) {
                 let mut arrays = arrays.clone();
                 arrays.push(Arc::new(UInt32Array::from(bin.codes(owner)?)));
                 builder.push(&RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|e| Error::arrow("recounting rows", &e))?)?;
@@ -422,7 +422,7 @@ impl Workshop<'_> {
             sink.write(&RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| Error::arrow("assembling rows", &e))?)?;
         }
         sink.finish()?;
-        owned.map(|(builder, _)| builder.finish()).transpose()
+        with_owners.map(|(builder, _)| builder.finish()).transpose()
     }
 
     /// A table for the written rows and their owners.
@@ -464,7 +464,7 @@ impl Workshop<'_> {
     }
 
     /// Counts of what was left out, for the steward.
-    fn describe(&self, marks: &[Vec<u8>], report: &mut ProductReport) -> Result<()> {
+    fn describe(&self, marks: &[Vec<u8>], report: &mut ProductReport) {
         let mut counts = [0_u64; 256];
         for &mark in marks.iter().flatten() {
             counts[usize::from(mark)] += 1;
@@ -483,7 +483,6 @@ impl Workshop<'_> {
         }
         let held_out = self.pool.held_out.iter().filter(|&&held| held).count() as u64;
         report.control_people = (held_out > 0).then_some(held_out);
-        Ok(())
     }
 }
 
@@ -528,7 +527,9 @@ pub(super) fn item_levels(product: &RecordsProduct, columns: &[(&String, &Column
         let carries = items.get(name.as_str()).is_some_and(Option::is_some) || items.values().any(|to| *to == Some(name.as_str()));
         (Some(name) != named.as_ref(), !carries, *index)
     };
-    levels.iter_mut().for_each(|level| level.sort_unstable_by_key(rank));
+    for level in &mut levels {
+        level.sort_unstable_by_key(rank);
+    }
     Ok(levels)
 }
 

@@ -7,6 +7,13 @@ use crate::keys::{Domain, Key};
 use crate::matrix::{CodeChunks, JointCodes, PairChunks, PriorityChunks, content_hashes};
 use std::cell::RefCell;
 
+/// What is called with the number, the subject codes and the codes of every column of a chunk.
+pub(super) type RowVisitor<'a> = &'a mut dyn FnMut(usize, &[u32], &[Vec<u32>]) -> Result<()>;
+/// What is called with the number, the subject codes and the joint codes of every level of a chunk.
+type LevelVisitor<'a> = &'a mut dyn FnMut(usize, &[u32], &[&[u32]]) -> Result<()>;
+/// What is called with the number, the subject codes and the priorities of a chunk.
+type PriorityVisitor<'a> = &'a mut dyn FnMut(usize, &[u32], &[u64]) -> Result<()>;
+
 /// The released rows of a table. Rows that are not released appear with a missing subject, so that they count for nobody.
 #[derive(Debug)]
 pub(super) struct ReleasedRows<'a> {
@@ -28,20 +35,19 @@ impl ReleasedRows<'_> {
     /// Subject codes of a chunk whose first row has the number `first_row`.
     fn subject_codes(&self, chunk: usize, first_row: usize, codes: &mut Vec<u32>) -> Result<()> {
         codes.clear();
-        match self.subject {
-            Some(subject) => self.table.codes(chunk, subject, codes)?,
-            None => {
-                let rows = first_row..first_row + self.table.chunk_rows(chunk);
-                if u32::try_from(rows.end).is_err() {
-                    return Err(Error::policy(
-                        "subject",
-                        "a table without a subject column has more than 2³² rows",
-                        "name the column of the person under [subject]",
-                    ));
-                }
-                #[expect(clippy::cast_possible_truncation, reason = "checked above")]
-                codes.extend(rows.map(|row| row as u32));
+        if let Some(subject) = self.subject {
+            self.table.codes(chunk, subject, codes)?;
+        } else {
+            let rows = first_row..first_row + self.table.chunk_rows(chunk);
+            if u32::try_from(rows.end).is_err() {
+                return Err(Error::policy(
+                    "subject",
+                    "a table without a subject column has more than 2³² rows",
+                    "name the column of the person under [subject]",
+                ));
             }
+            #[expect(clippy::cast_possible_truncation, reason = "checked above")]
+            codes.extend(rows.map(|row| row as u32));
         }
         for (code, &mark) in codes.iter_mut().zip(&self.marks[chunk]) {
             if !is_released(mark) {
@@ -52,7 +58,7 @@ impl ReleasedRows<'_> {
     }
 
     /// Calls `visit` with the number, the subject codes and the codes of `columns` of every chunk.
-    pub(super) fn visit(&self, columns: &[usize], visit: &mut dyn FnMut(usize, &[u32], &[Vec<u32>]) -> Result<()>) -> Result<()> {
+    pub(super) fn visit(&self, columns: &[usize], visit: RowVisitor<'_>) -> Result<()> {
         let mut subjects = Vec::new();
         let mut codes = vec![Vec::new(); columns.len()];
         let mut first_row = 0;
@@ -103,7 +109,7 @@ impl<'a> ItemRows<'a> {
     }
 
     /// Calls `visit` with the number, the subject codes and the joint codes of every level of every chunk.
-    pub(super) fn visit_levels(&self, visit: &mut dyn FnMut(usize, &[u32], &[&[u32]]) -> Result<()>) -> Result<()> {
+    pub(super) fn visit_levels(&self, visit: LevelVisitor<'_>) -> Result<()> {
         let columns: Vec<usize> = self.levels.iter().flatten().copied().collect();
         self.rows.visit(&columns, &mut |chunk, subjects, codes| {
             let codes: Vec<&[u32]> = codes.iter().map(Vec::as_slice).collect();
@@ -174,7 +180,7 @@ impl<'a> PrioritizedRows<'a> {
     }
 
     /// Calls `visit` with the number, the subject codes and the priorities of every chunk.
-    pub(super) fn visit(&self, visit: &mut dyn FnMut(usize, &[u32], &[u64]) -> Result<()>) -> Result<()> {
+    pub(super) fn visit(&self, visit: PriorityVisitor<'_>) -> Result<()> {
         let mut priorities: Vec<u64> = Vec::new();
         let mut codes = Vec::new();
         self.rows.visit(&[], &mut |chunk, subjects, _| {

@@ -235,7 +235,7 @@ fn check_guarantee(
         .filter(|column| column.role == Role::QuasiIdentifier && counted.columns.contains(&column.name))
         .map(|column| column.name.clone())
         .collect();
-    let classes = recount(path, &quasi, people, 1)?;
+    let classes = recount(path, &quasi, &people, 1)?;
     let found = k_anonymity(model, classes.claim(k.get()), k.get(), Verified::Release);
     if found.verified == Verified::Unverifiable {
         let rows = classes.smallest_rows.unwrap_or_default();

@@ -13,6 +13,50 @@ use std::sync::Arc;
 
 const WHAT: &str = "made relative";
 
+/// First times by subject, in canonical encoding.
+#[derive(Clone, Default)]
+struct FirstTimes {
+    slots: HashMap<Box<[u8]>, usize>,
+    /// By slot; `None` for a subject without a time so far.
+    times: Vec<Option<i64>>,
+}
+
+impl FirstTimes {
+    fn slot(&mut self, subject: &[u8]) -> usize {
+        if let Some(&slot) = self.slots.get(subject) {
+            return slot;
+        }
+        let slot = self.times.len();
+        self.slots.insert(subject.into(), slot);
+        self.times.push(None);
+        slot
+    }
+
+    fn learn(&mut self, slot: usize, time: i64) {
+        if let Some(first) = self.times.get_mut(slot) {
+            *first = Some(first.map_or(time, |known| known.min(time)));
+        }
+    }
+
+    fn learn_of(&mut self, subject: &[u8], time: i64) {
+        let slot = self.slot(subject);
+        self.learn(slot, time);
+    }
+
+    fn get(&self, subject: &[u8]) -> Option<i64> {
+        self.slots.get(subject).and_then(|&slot| self.times.get(slot).copied().flatten())
+    }
+
+    /// Subjects that have a time, in no particular order.
+    fn iter(&self) -> impl Iterator<Item = (&[u8], i64)> {
+        self.slots.iter().filter_map(|(subject, &slot)| Some((subject.as_ref(), self.times.get(slot).copied().flatten()?)))
+    }
+
+    fn len(&self) -> usize {
+        self.times.iter().flatten().count()
+    }
+}
+
 /// Learns the time of the first event of every subject, and finishes into the [`Relative`] that subtracts it.
 ///
 /// Subjects are told apart by value, not by Arrow representation (see [`visit_canonical`](crate::pipeline::visit_canonical)). Rows without a subject or a time teach nothing.
@@ -37,7 +81,7 @@ pub struct RelativeFit {
     subject: String,
     time: String,
     unit: Option<TickUnit>,
-    first: HashMap<Box<[u8]>, i64>,
+    first: FirstTimes,
 }
 
 impl fmt::Debug for RelativeFit {
@@ -53,7 +97,7 @@ impl fmt::Debug for RelativeFit {
 impl RelativeFit {
     /// For the subjects in the column `subject` and the times in the column `time`.
     pub fn new(subject: impl Into<String>, time: impl Into<String>) -> Self {
-        Self { subject: subject.into(), time: time.into(), unit: None, first: HashMap::new() }
+        Self { subject: subject.into(), time: time.into(), unit: None, first: FirstTimes::default() }
     }
 
     /// How many distinct subjects have an event so far.
@@ -68,13 +112,6 @@ impl RelativeFit {
             _ => Ok(()),
         }
     }
-
-    fn learn(&mut self, subject: &[u8], time: i64) {
-        match self.first.get_mut(subject) {
-            Some(first) => *first = time.min(*first),
-            None => drop(self.first.insert(subject.into(), time)),
-        }
-    }
 }
 
 impl Fit for RelativeFit {
@@ -86,24 +123,11 @@ impl Fit for RelativeFit {
         let unit = TickUnit::of(times.data_type(), WHAT).map_err(|e| name_column(e, &self.time))?;
         self.set_unit(unit)?;
         let times = ticks(&times, WHAT)?;
-        // First by place in the batch, so that a subject is looked up once for a dictionary value or a run of rows.
-        let mut places: Vec<Box<[u8]>> = Vec::new();
-        let place_of_row = map_canonical(subject, None, |value| {
-            places.push(value.into());
-            Some(places.len() - 1)
-        })
-        .map_err(|e| name_column(e, &self.subject))?;
-        let mut first: Vec<Option<i64>> = vec![None; places.len()];
-        for (place, time) in place_of_row.into_iter().zip(&times) {
-            if let (Some(place), Some(time)) = (place, time)
-                && let Some(first) = first.get_mut(place)
-            {
-                *first = Some(first.map_or(time, |known| known.min(time)));
-            }
-        }
-        for (subject, first) in places.iter().zip(first) {
-            if let Some(first) = first {
-                self.learn(subject, first);
+        let Self { first, .. } = self;
+        let slots = map_canonical(subject, None, |value| Some(first.slot(value))).map_err(|e| name_column(e, &self.subject))?;
+        for (slot, time) in slots.into_iter().zip(&times) {
+            if let (Some(slot), Some(time)) = (slot, time) {
+                self.first.learn(slot, time);
             }
         }
         Ok(())
@@ -116,13 +140,15 @@ impl Fit for RelativeFit {
         if let Some(unit) = other.unit {
             self.set_unit(unit)?;
         }
-        other.first.into_iter().for_each(|(subject, first)| self.learn(&subject, first));
+        for (subject, first) in other.first.iter() {
+            self.first.learn_of(subject, first);
+        }
         Ok(())
     }
 
     /// Three arrays: the subjects in canonical encoding, ascending; their first times; the time unit.
     fn state(&self) -> Result<Vec<ArrayRef>> {
-        let mut rows: Vec<(&[u8], i64)> = self.first.iter().map(|(subject, &first)| (subject.as_ref(), first)).collect();
+        let mut rows: Vec<(&[u8], i64)> = self.first.iter().collect();
         rows.sort_unstable();
         let unit = self.unit.unwrap_or(TickUnit::Millisecond) as u8;
         Ok(vec![
@@ -146,7 +172,7 @@ impl Fit for RelativeFit {
                 return Err(wrong());
             };
             self.set_unit(unit)?;
-            self.learn(subject, first);
+            self.first.learn_of(subject, first);
         }
         Ok(())
     }
@@ -169,7 +195,7 @@ pub struct Relative {
     subject: String,
     time: String,
     unit: Option<TickUnit>,
-    first: HashMap<Box<[u8]>, i64>,
+    first: FirstTimes,
 }
 
 impl fmt::Debug for Relative {
@@ -212,8 +238,7 @@ impl Transform for Relative {
         let times = ticks(&unpack(batch.column(time))?, WHAT)?;
         let subject = batch.column(column_index(batch.schema_ref(), &self.subject)?);
         // Outer `None`: no subject; inner: a subject without a first event.
-        let first =
-            map_canonical(subject, None, |value| Some(self.first.get(value).copied())).map_err(|e| name_column(e, &self.subject))?;
+        let first = map_canonical(subject, None, |value| Some(self.first.get(value))).map_err(|e| name_column(e, &self.subject))?;
         let relative = subtract(&times, unit, first.into_iter()).map_err(|e| name_column(e, &self.time))?;
         let mut columns = batch.columns().to_vec();
         columns[time] = Arc::new(relative);

@@ -63,20 +63,29 @@ impl DayShift {
     }
 
     fn of_value(&self, value: &[u8]) -> i64 {
-        let mut stream = blake3::Hasher::new_keyed(self.key.expose()).update(value).finalize_xof();
         let choices = 2 * u64::from(self.days) + 1;
-        // Words at or above the largest multiple of `choices` would favour the small remainders.
-        let bound = u64::MAX - u64::MAX % choices;
+        // A number below 2^33.
+        let accept = |word: &[u8; 8]| Some(remainder(u64::from_le_bytes(*word), choices)?.cast_signed() - i64::from(self.days));
+        // The hash is the start of the stream, and the first word is nearly always accepted.
+        let hash = blake3::keyed_hash(self.key.expose(), value);
+        if let Some(days) = hash.as_bytes().first_chunk().and_then(accept) {
+            return days;
+        }
+        let mut stream = blake3::Hasher::new_keyed(self.key.expose()).update(value).finalize_xof();
         loop {
             let mut word = [0; 8];
             stream.fill(&mut word);
-            let word = u64::from_le_bytes(word);
-            if word < bound {
-                // A remainder below 2^33.
-                return (word % choices).cast_signed() - i64::from(self.days);
+            if let Some(days) = accept(&word) {
+                return days;
             }
         }
     }
+}
+
+/// `word` mod `choices`, or `None` for a word at or above the largest multiple of `choices`: such words would favour the small remainders.
+fn remainder(word: u64, choices: u64) -> Option<u64> {
+    let bound = u64::MAX - u64::MAX % choices;
+    (word < bound).then(|| word % choices)
 }
 
 /// Adds a number of days to every time; missing where either is missing. Takes timestamps of every unit and dates, gives the same type.
@@ -249,6 +258,16 @@ mod tests {
         let mut broken = counts;
         broken[0] += std::mem::take(&mut broken[28]);
         assert!(chi_squared(&broken) > 75.0);
+    }
+
+    #[test]
+    fn words_that_would_favour_small_numbers_are_rejected() {
+        for choices in [1, 3, 29, (1 << 33) - 1, u64::MAX / 2 + 2] {
+            // The accepted words are whole rounds of all remainders.
+            let accepted = u64::MAX - u64::MAX % choices;
+            assert_eq!((remainder(0, choices), remainder(accepted - 1, choices)), (Some(0), Some(choices - 1)));
+            assert_eq!((remainder(accepted, choices), remainder(u64::MAX, choices)), (None, None));
+        }
     }
 
     #[test]

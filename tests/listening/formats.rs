@@ -277,6 +277,16 @@ fn columns_are_renamed_and_cast() {
 }
 
 #[test]
+fn broken_lines_of_a_table_are_malformed_records_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write(folder.path(), "t.csv", "subject_id,plays\na,1\nb\nc,3\n");
+    let message = pool(&[&path], &Input::default()).unwrap_err().to_string();
+    assert!(message.contains("t.csv") && message.contains("record"), "{message}");
+    let (batch, left_out) = pool(&[&path], &Input { skip_malformed: true, ..Input::default() }).unwrap();
+    assert_eq!((batch.num_rows(), left_out["malformed"]), (2, 1));
+}
+
+#[test]
 fn canonical_parquet_with_other_types_is_cast() {
     let folder = tempfile::tempdir().unwrap();
     let schema = Schema::new(vec![Field::new("subject_id", DataType::Int64, true), Field::new("plays", DataType::UInt16, true)]);

@@ -76,7 +76,7 @@ fn private_spoken_and_video_events_are_left_out_and_counted() {
             ("master_metadata_track_name", null.clone()),
             ("master_metadata_album_artist_name", null.clone()),
             (key, "Talk".into()),
-            (uri, "spotify:x:1".into()),
+            (uri, format!("spotify:{key}:1").into()),
         ])
     };
     let audio = json(&[
@@ -220,4 +220,12 @@ fn other_files_of_a_package_are_never_opened() {
     // A package without a history holds nothing for us.
     let empty = write(folder.path(), "no.zip", zip_of(&[("MyData/Userdata.json", b"{"), ("MyData/Inferences.json", b"{")]));
     assert!(pool(&[&empty], &Input::default()).unwrap_err().to_string().contains("no file of events is recognized"));
+    let bytes = zip_of(&[("Userdata.json", b"{"), ("Something_New.json", br#"[{"subject_id":"a"}]"#)]);
+    let unknown = write(folder.path(), "unknown.zip", bytes);
+    assert!(pool(&[&unknown], &Input::default()).unwrap_err().to_string().contains("no file of events is recognized"));
+    // A table beside the archives of a pool is part of the pool.
+    write(folder.path(), "pool/p.zip", zip_of(&[("endsong.json", &json(&[record(&[])]))]));
+    write(folder.path(), "pool/more.json", r#"[{"subject_id":"q","track_id":"t"}]"#);
+    let (batch, _) = pool(&[&folder.path().join("pool")], &Input::default()).unwrap();
+    assert_eq!((batch.num_rows(), super::distinct(&batch, "subject_id")), (2, 2));
 }

@@ -8,6 +8,8 @@ use arrow::datatypes::DataType;
 
 /// Replaces values by their labels at one level. At level 0 values pass as they are, with their type.
 ///
+/// With a hierarchy file, a value that is not in it is an error at every level that the file gives; level 0 and `*` need no look-up and take any value.
+///
 /// ```
 /// use backmask::anonymity::hierarchy::{Generalize, Scheme};
 /// use backmask::arrow::array::{AsArray, StringArray};

@@ -287,18 +287,15 @@ impl Source for CsvSource {
         };
         let indices = project(&self.text.schema, options.columns.as_deref())?;
         let schema = self.read_schema(options)?;
-        let reader: Box<dyn Read + Send> = match self.text.content.path() {
-            Some(path) => {
-                let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
-                file.seek(SeekFrom::Start(split.offset)).map_err(|e| Error::io(path, e))?;
-                Box::new(file)
-            }
-            None => {
-                let mut reader = self.text.content.open()?;
-                let skipped = std::io::copy(&mut (&mut reader).take(split.offset), &mut std::io::sink());
-                skipped.map_err(|e| Error::io(self.name(), e))?;
-                reader
-            }
+        let reader: Box<dyn Read + Send> = if let Some(path) = self.text.content.path() {
+            let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
+            file.seek(SeekFrom::Start(split.offset)).map_err(|e| Error::io(path, e))?;
+            Box::new(file)
+        } else {
+            let mut reader = self.text.content.open()?;
+            let skipped = std::io::copy(&mut (&mut reader).take(split.offset), &mut std::io::sink());
+            skipped.map_err(|e| Error::io(self.name(), e))?;
+            reader
         };
         let left_out = Arc::new(LeftOut::default());
         let rows = Rows {
@@ -306,7 +303,7 @@ impl Source for CsvSource {
             records: Records::resume(reader, self.text.dialect.clone(), split.offset, split.line),
             number: split.before,
             remaining: split.records,
-            batch_rows: options.batch_rows.max(1),
+            limit: options.batch_rows.max(1),
             indices,
             schema: Arc::clone(&schema),
             left_out: Arc::clone(&left_out),
@@ -322,7 +319,8 @@ struct Rows {
     /// Records read so far, in the whole text.
     number: u64,
     remaining: u64,
-    batch_rows: usize,
+    /// Rows in a batch at most.
+    limit: usize,
     indices: Vec<usize>,
     schema: SchemaRef,
     left_out: Arc<LeftOut>,
@@ -350,7 +348,7 @@ impl Rows {
         let mut record = Record::default();
         let mut buffer = String::new();
         let mut rows = 0;
-        while rows < self.batch_rows && self.remaining > 0 {
+        while rows < self.limit && self.remaining > 0 {
             let line = self.records.line();
             self.number += 1;
             let (number, changed) = (self.number, || changed(name));

@@ -99,20 +99,17 @@ impl Source for IpcSource {
         let name = self.name().to_owned();
         let batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send> = guarded(&name, || {
             let name = name.clone();
-            Ok(match &self.file {
-                Some(file) => {
-                    let mut reader = FileReader::try_new(BufReader::new(file.at(0)), Some(indices)).map_err(|e| error(&name, e))?;
-                    let first = split * self.batches_in_split;
-                    let count = self.batches_in_split.min(self.batches - first);
-                    reader.set_index(first).map_err(|e| error(&name, e))?;
-                    Box::new(reader.take(count).map(move |batch| batch.map_err(|e| error(&name, e)))) as Box<_>
-                }
-                None => {
-                    let ending = Ending { reader: self.content.open()?, last: Arc::default() };
-                    let last = Arc::clone(&ending.last);
-                    let reader = StreamReader::try_new(BufReader::new(ending), Some(indices)).map_err(|e| error(&name, e))?;
-                    Box::new(Stream { reader: Some(reader), last, name }) as Box<_>
-                }
+            Ok(if let Some(file) = &self.file {
+                let mut reader = FileReader::try_new(BufReader::new(file.at(0)), Some(indices)).map_err(|e| error(&name, e))?;
+                let first = split * self.batches_in_split;
+                let count = self.batches_in_split.min(self.batches - first);
+                reader.set_index(first).map_err(|e| error(&name, e))?;
+                Box::new(reader.take(count).map(move |batch| batch.map_err(|e| error(&name, e)))) as Box<_>
+            } else {
+                let ending = Ending { reader: self.content.open()?, last: Arc::default() };
+                let last = Arc::clone(&ending.last);
+                let reader = StreamReader::try_new(BufReader::new(ending), Some(indices)).map_err(|e| error(&name, e))?;
+                Box::new(Stream { reader: Some(reader), last, name }) as Box<_>
             })
         })?;
         let (given, rows) = (Arc::clone(&schema), options.batch_rows);
@@ -158,14 +155,12 @@ impl<R: Read> Iterator for Stream<R> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let reader = self.reader.as_mut()?;
-        match reader.next() {
-            Some(batch) => Some(batch.map_err(|e| error(&self.name, e))),
-            None => {
-                self.reader = None;
-                let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
-                (last != END).then(|| Err(damaged(&self.name)))
-            }
+        if let Some(batch) = reader.next() {
+            return Some(batch.map_err(|e| error(&self.name, e)));
         }
+        self.reader = None;
+        let last = *self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        (last != END).then(|| Err(damaged(&self.name)))
     }
 }
 

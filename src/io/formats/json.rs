@@ -116,7 +116,7 @@ impl Source for JsonSource {
             names: Arc::clone(&self.names),
             number: split.before,
             remaining: split.records,
-            batch_rows: options.batch_rows.max(1),
+            limit: options.batch_rows.max(1),
             full: Arc::clone(&self.schema),
             indices,
             schema: Arc::clone(&schema),
@@ -346,6 +346,7 @@ struct Survey {
 
 /// What was seen in a column.
 #[derive(Debug, Clone, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one kind of value that was seen, in any combination")]
 struct Kinds {
     boolean: bool,
     integer: bool,
@@ -439,7 +440,8 @@ struct Rows {
     names: Arc<Names>,
     number: u64,
     remaining: u64,
-    batch_rows: usize,
+    /// Rows in a batch at most.
+    limit: usize,
     full: SchemaRef,
     indices: Vec<usize>,
     schema: SchemaRef,
@@ -464,7 +466,7 @@ impl Rows {
         }
         let mut row = Row { names: &self.names, columns, rows: 0 };
         let mut object = Vec::new();
-        while row.rows < self.batch_rows && self.remaining > 0 {
+        while row.rows < self.limit && self.remaining > 0 {
             self.number += 1;
             self.remaining -= 1;
             if self.objects.read(&mut object).map_err(|flaw| flaw_error(name, flaw, self.number))?.is_none() {

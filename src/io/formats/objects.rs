@@ -66,10 +66,8 @@ impl<R: Read> Objects<R> {
 
     /// Goes to the beginning of the next object and gives its offset; `None` after the last.
     fn advance(&mut self) -> Result<Option<u64>, Flaw> {
-        if self.mode == Mode::Start {
-            if !self.window.skip_mark()? {
-                return Err(Flaw::NotAnObject);
-            }
+        if self.mode == Mode::Start && !self.window.skip_mark()? {
+            return Err(Flaw::NotAnObject);
         }
         loop {
             let byte = self.skip_space()?;

@@ -58,6 +58,18 @@ impl Record {
         self.ends.push(self.bytes.len());
     }
 
+    /// Whether there is nothing in it yet, not even an empty field.
+    fn is_empty(&self) -> bool {
+        self.ends.is_empty() && self.bytes.is_empty()
+    }
+
+    /// Takes the `\r` of a line end off the field that is not ended yet.
+    fn drop_return(&mut self) {
+        if self.open_field().ends_with(b"\r") {
+            self.bytes.pop();
+        }
+    }
+
     /// Bytes of the field that is not ended yet.
     fn open_field(&self) -> &[u8] {
         self.bytes.get(self.ends.last().copied().unwrap_or(0)..).unwrap_or_default()
@@ -82,6 +94,8 @@ enum At {
     Closed(usize),
     /// After a closing quote and `\r`.
     ClosedReturn,
+    /// After the record.
+    End,
 }
 
 impl<R: Read> Records<R> {
@@ -131,102 +145,99 @@ impl<R: Read> Records<R> {
             if record.bytes.len() > RECORD_BYTES {
                 return Err(Flaw::TooLong);
             }
-            let quoting = self.dialect.quoting;
-            let last = self.dialect.delimiter.last().copied();
-            let bytes = self.window.bytes()?;
-            let Some(&byte) = bytes.first() else {
-                return match at {
-                    At::FieldStart if record.ends.is_empty() => Ok(false),
-                    At::Quoted => Err(Flaw::OpenQuote),
-                    At::Closed(1..) => Err(Flaw::AfterQuote),
-                    _ => {
-                        if at == At::Plain && record.open_field().ends_with(b"\r") {
-                            record.bytes.pop();
-                        }
-                        if record.ends.is_empty() && record.bytes.is_empty() && at == At::Plain {
-                            return Ok(false);
-                        }
-                        record.end_field();
-                        Ok(true)
-                    }
-                };
-            };
-            match at {
-                At::FieldStart if quoting && byte == b'"' => {
-                    at = At::Quoted;
-                    self.window.take(1);
-                }
-                At::FieldStart | At::Plain => {
-                    let length = bytes.iter().take_while(|&&byte| byte != b'\n' && Some(byte) != last).count();
-                    record.bytes.extend_from_slice(bytes.get(..length).unwrap_or_default());
-                    let stop = bytes.get(length).copied();
-                    self.window.take(length);
-                    if at == At::FieldStart && (length > 0 || stop.is_some()) {
-                        at = At::Plain;
-                    }
-                    match stop {
-                        None => {}
-                        Some(b'\n') => {
-                            self.window.take(1);
-                            self.line += 1;
-                            if record.open_field().ends_with(b"\r") {
-                                record.bytes.pop();
-                            }
-                            if !(record.ends.is_empty() && record.bytes.is_empty()) {
-                                record.end_field();
-                            }
-                            return Ok(true);
-                        }
-                        Some(byte) => {
-                            self.window.take(1);
-                            record.bytes.push(byte);
-                            if record.open_field().ends_with(&self.dialect.delimiter) {
-                                record.bytes.truncate(record.bytes.len() - self.dialect.delimiter.len());
-                                record.end_field();
-                                at = At::FieldStart;
-                            }
-                        }
-                    }
-                }
-                At::Quoted => {
-                    let length = bytes.iter().take_while(|&&byte| byte != b'"').count();
-                    let text = bytes.get(..length).unwrap_or_default();
-                    let lines = text.iter().filter(|&&byte| byte == b'\n').count();
-                    record.bytes.extend_from_slice(text);
-                    let closed = bytes.len() > length;
-                    self.line += lines as u64;
-                    self.window.take(length + usize::from(closed));
-                    if closed {
-                        at = At::Closed(0);
-                    }
-                }
+            let Some(byte) = self.window.peek()? else { return end_of_text(record, at) };
+            at = match at {
+                At::FieldStart if self.dialect.quoting && byte == b'"' => self.step(At::Quoted),
+                At::FieldStart | At::Plain => self.plain(record)?,
+                At::Quoted => self.quoted(record)?,
                 At::Closed(0) if byte == b'"' => {
                     record.bytes.push(byte);
-                    self.window.take(1);
-                    at = At::Quoted;
+                    self.step(At::Quoted)
                 }
                 At::Closed(0) | At::ClosedReturn if byte == b'\n' => {
-                    self.window.take(1);
                     self.line += 1;
                     record.end_field();
-                    return Ok(true);
+                    self.step(At::End)
                 }
-                At::Closed(0) if byte == b'\r' => {
-                    self.window.take(1);
-                    at = At::ClosedReturn;
-                }
+                At::Closed(0) if byte == b'\r' => self.step(At::ClosedReturn),
                 At::Closed(matched) if self.dialect.delimiter.get(matched) == Some(&byte) => {
-                    self.window.take(1);
-                    at = At::Closed(matched + 1);
                     if matched + 1 == self.dialect.delimiter.len() {
                         record.end_field();
-                        at = At::FieldStart;
+                        self.step(At::FieldStart)
+                    } else {
+                        self.step(At::Closed(matched + 1))
                     }
                 }
                 At::Closed(_) | At::ClosedReturn => return Err(Flaw::AfterQuote),
+                At::End => At::End,
+            };
+            if at == At::End {
+                return Ok(true);
             }
         }
     }
+
+    /// Takes a byte.
+    fn step(&mut self, next: At) -> At {
+        self.window.take(1);
+        next
+    }
+
+    /// Takes what is there of a field without quotes.
+    fn plain(&mut self, record: &mut Record) -> Result<At, Flaw> {
+        let last = self.dialect.delimiter.last().copied();
+        let bytes = self.window.bytes()?;
+        let length = bytes.iter().take_while(|&&byte| byte != b'\n' && Some(byte) != last).count();
+        record.bytes.extend_from_slice(bytes.get(..length).unwrap_or_default());
+        let stop = bytes.get(length).copied();
+        self.window.take(length);
+        let Some(stop) = stop else { return Ok(At::Plain) };
+        self.window.take(1);
+        if stop == b'\n' {
+            self.line += 1;
+            record.drop_return();
+            if !record.is_empty() {
+                record.end_field();
+            }
+            return Ok(At::End);
+        }
+        record.bytes.push(stop);
+        let delimiter = &self.dialect.delimiter;
+        if !record.open_field().ends_with(delimiter) {
+            return Ok(At::Plain);
+        }
+        record.bytes.truncate(record.bytes.len() - delimiter.len());
+        record.end_field();
+        Ok(At::FieldStart)
+    }
+
+    /// Takes what is there of a field inside quotes.
+    fn quoted(&mut self, record: &mut Record) -> Result<At, Flaw> {
+        let bytes = self.window.bytes()?;
+        let length = bytes.iter().take_while(|&&byte| byte != b'"').count();
+        let closed = bytes.len() > length;
+        let text = bytes.get(..length).unwrap_or_default();
+        record.bytes.extend_from_slice(text);
+        self.line += text.split(|&byte| byte == b'\n').skip(1).count() as u64;
+        self.window.take(length + usize::from(closed));
+        Ok(if closed { At::Closed(0) } else { At::Quoted })
+    }
+}
+
+/// Ends the record that the text ends with; false if there is none.
+fn end_of_text(record: &mut Record, at: At) -> Result<bool, Flaw> {
+    match at {
+        At::Quoted => return Err(Flaw::OpenQuote),
+        At::Closed(1..) => return Err(Flaw::AfterQuote),
+        At::Plain => record.drop_return(),
+        _ => {}
+    }
+    // Nothing at all, unless it stood in quotes.
+    if record.is_empty() && matches!(at, At::FieldStart | At::Plain) {
+        return Ok(false);
+    }
+    record.end_field();
+    Ok(true)
 }
 
 #[cfg(test)]

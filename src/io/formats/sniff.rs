@@ -1,6 +1,6 @@
 //! Finding out how a separated text is written from its first lines.
 
-use super::records::{Dialect, Record, Records};
+use super::records::{Dialect, Flaw, Record, Records};
 use super::text::Encoding;
 use super::values::{boolean, date, float, timestamp};
 use std::collections::HashSet;
@@ -12,26 +12,23 @@ pub(super) const HEAD_BYTES: u64 = 1 << 16;
 const CANDIDATES: [char; 4] = [',', ';', '\t', '|'];
 const NAME_CHARACTERS: usize = 64;
 
-/// The records of the head that are complete under `dialect`; `None` if quotes do not fit it.
-fn records(head: &[u8], whole: bool, dialect: &Dialect) -> Option<Vec<Vec<Vec<u8>>>> {
+/// The complete records at the beginning of the head under `dialect`, and whether broken quotes ended them.
+fn records(head: &[u8], whole: bool, dialect: &Dialect) -> (Vec<Vec<Vec<u8>>>, bool) {
     let mut reader = Records::new(head, dialect.clone());
     let mut record = Record::default();
     let mut found = Vec::new();
     while found.len() < LINES {
         match reader.read(&mut record) {
-            Ok(true) => {}
+            // The last record of a head that was cut is not complete.
+            Ok(true) if !whole && reader.offset() >= head.len() as u64 => break,
+            Ok(true) => found.push(record.fields().map(<[u8]>::to_vec).collect()),
             Ok(false) => break,
             // The head may have been cut inside quotes.
-            Err(_) if !whole && !found.is_empty() => break,
-            Err(_) => return None,
+            Err(Flaw::OpenQuote) if !whole => break,
+            Err(_) => return (found, true),
         }
-        // The last record of a head that was cut is not complete.
-        if !whole && reader.offset() >= head.len() as u64 {
-            break;
-        }
-        found.push(record.fields().map(<[u8]>::to_vec).collect());
     }
-    Some(found)
+    (found, false)
 }
 
 /// Whether `"` quotes fields when the caller does not say: not in tab-separated text, where research data use it as a character.
@@ -46,13 +43,15 @@ pub(super) fn delimiter(head: &[u8], whole: bool, quoting: Option<bool>) -> Opti
     let mut best: Option<(usize, usize, char)> = None;
     for candidate in CANDIDATES {
         let dialect = Dialect { delimiter: vec![candidate as u8], quoting: quoting.unwrap_or(default_quoting(Some(candidate))) };
-        let Some(records) = records(head, whole, &dialect) else { continue };
+        let (records, broken) = records(head, whole, &dialect);
         let fields = records.first().map_or(0, Vec::len);
         let same = records.iter().filter(|record| record.len() == fields).count();
-        if fields < 2 || same * 2 < records.len() {
+        // A record with broken quotes is one that differs.
+        let all = records.len() + usize::from(broken);
+        if fields < 2 || same * 2 < all {
             continue;
         }
-        let score = same * 1000 / records.len();
+        let score = same * 1000 / all;
         if best.is_none_or(|(best_score, best_fields, _)| (score, fields) > (best_score, best_fields)) {
             best = Some((score, fields, candidate));
         }
@@ -64,7 +63,7 @@ pub(super) fn delimiter(head: &[u8], whole: bool, quoting: Option<bool>) -> Opti
 /// is longer than 64 characters; and either a later line has such a value, or no later line repeats a field of the first in its column.
 /// A single line is a header by the same rule.
 pub(super) fn header(head: &[u8], whole: bool, dialect: &Dialect, encoding: Encoding) -> bool {
-    let Some(records) = records(head, whole, dialect) else { return true };
+    let (records, _) = records(head, whole, dialect);
     let Some((first, later)) = records.split_first() else { return true };
     let typed = |field: &Vec<u8>| float(field).is_some() || boolean(field).is_some() || date(field).is_some() || timestamp(field).is_some();
     let mut buffer = String::new();
@@ -101,6 +100,7 @@ mod tests {
         assert_eq!(sniffed("a\tb\n\"x\t1\n"), Some('\t'), "an open quote in tab-separated text");
         assert_eq!(sniffed("a|b|c\n1|2|3\n"), Some('|'));
         assert_eq!(sniffed("\"a,b\",c\n\"d,e\",f\n"), Some(','));
+        assert_eq!(sniffed("a,b\n1,\"2\n"), Some(','), "an open quote does not hide the separator");
         assert_eq!(sniffed("one\ntwo, three\n"), None);
         assert_eq!(sniffed("one\ntwo\n"), None);
         assert_eq!(sniffed(""), None);

@@ -118,6 +118,7 @@ pub(super) fn utc_milliseconds() -> DataType {
 
 /// What the texts of a column may still be. Empty texts are nulls and say nothing.
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one type that the column may still have")]
 pub(super) struct Guess {
     seen: bool,
     number: bool,
@@ -182,7 +183,9 @@ mod tests {
 
     fn guess(texts: &[&str]) -> DataType {
         let mut guess = Guess::new();
-        texts.iter().for_each(|text| guess.observe(text.as_bytes()));
+        for text in texts {
+            guess.observe(text.as_bytes());
+        }
         guess.data_type()
     }
 

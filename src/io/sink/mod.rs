@@ -126,24 +126,77 @@ impl Default for SinkOptions {
 /// assert_eq!(std::fs::read_to_string(folder.path().join("artists.csv"))?, "artist\nNina Simone\n");
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
+#[expect(clippy::needless_pass_by_value, reason = "a schema is a shared pointer and callers have one at hand")]
 pub fn create_sink(path: impl AsRef<Path>, format: SinkFormat, schema: SchemaRef, options: &SinkOptions) -> Result<Box<dyn Sink>> {
-    let plan = plain::Plain::new(&schema, format)?;
-    // Options are looked at before the file is made.
+    begin(|| output::Output::create(path.as_ref()), format, &schema, options)
+}
+
+/// Options are looked at before `output` is made.
+fn begin(
+    output: impl FnOnce() -> Result<output::Output>,
+    format: SinkFormat,
+    schema: &SchemaRef,
+    options: &SinkOptions,
+) -> Result<Box<dyn Sink>> {
+    let plan = plain::Plain::new(schema, format)?;
     Ok(match format {
         SinkFormat::Parquet => {
             let properties = parquet::properties(options)?;
-            Box::new(parquet::ParquetSink::new(output::Output::create(path.as_ref())?, plan, properties, options)?)
+            Box::new(parquet::ParquetSink::new(output()?, plan, properties, options)?)
         }
         SinkFormat::IpcFile | SinkFormat::IpcStream => {
             let settings = ipc::settings(options)?;
-            Box::new(ipc::IpcSink::new(output::Output::create(path.as_ref())?, plan, settings, format)?)
+            Box::new(ipc::IpcSink::new(output()?, plan, settings, format)?)
         }
         SinkFormat::Csv => {
             csv::check_delimiter(options.delimiter)?;
-            Box::new(csv::CsvSink::new(output::Output::create(path.as_ref())?, plan, options.delimiter)?)
+            Box::new(csv::CsvSink::new(output()?, plan, options.delimiter)?)
         }
-        SinkFormat::JsonLines | SinkFormat::JsonArray => {
-            Box::new(json::JsonSink::new(output::Output::create(path.as_ref())?, plan, format)?)
-        }
+        SinkFormat::JsonLines | SinkFormat::JsonArray => Box::new(json::JsonSink::new(output()?, plan, format)?),
     })
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+    use crate::error::Error;
+    use arrow::array::{ArrayRef, StringArray};
+    use std::io::ErrorKind;
+    use std::sync::Arc;
+
+    #[test]
+    fn a_full_disk_is_an_error_of_the_system_while_writing_and_at_the_end() -> Result<()> {
+        let formats = [
+            SinkFormat::Parquet,
+            SinkFormat::IpcFile,
+            SinkFormat::IpcStream,
+            SinkFormat::Csv,
+            SinkFormat::JsonLines,
+            SinkFormat::JsonArray,
+        ];
+        for format in formats {
+            // A few rows fit into the buffer and fail when it is flushed at the end; many fail on the way.
+            for rows in [1, 60_000] {
+                let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("{row:050}"))));
+                let batch = RecordBatch::try_from_iter([("text", texts)]).map_err(|e| Error::arrow("test", &e))?;
+                let options = SinkOptions { compression: Compression::None, threads: 2, row_group_rows: 8192, ..SinkOptions::default() };
+                let full = || output::Output::full().map_err(|e| Error::io("/dev/full", e));
+                let mut sink = begin(full, format, &batch.schema(), &options)?;
+                let written = sink.write(&batch);
+                assert_eq!(written.is_ok(), rows == 1, "{format:?}");
+                let error = match written {
+                    Ok(()) => sink.finish().err(),
+                    Err(error) => {
+                        assert!(sink.write(&batch).is_err() && sink.finish().is_err(), "a failed sink stays failed");
+                        Some(error)
+                    }
+                };
+                assert!(
+                    matches!(&error, Some(Error::Io { source, .. }) if source.kind() == ErrorKind::StorageFull),
+                    "{format:?}: {error:?}"
+                );
+            }
+        }
+        Ok(())
+    }
 }

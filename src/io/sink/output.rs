@@ -79,7 +79,7 @@ impl Output {
     }
 
     /// An output on a device that is always full.
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(super) fn full() -> io::Result<Self> {
         let file = OpenOptions::new().write(true).open("/dev/full")?;
         Ok(Self::over(file, PathBuf::from("/dev/full"), PathBuf::from("/nonexistent/temporary")))

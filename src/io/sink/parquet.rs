@@ -69,7 +69,7 @@ impl ParquetSink {
         let writer = SerializedFileWriter::new(output, descriptor.root_schema_ptr(), Arc::new(properties))
             .map_err(|e| error(&path, &failure, &e))?;
         let factory = ArrowRowGroupWriterFactory::new(&writer, Arc::clone(&schema));
-        let encoders = Encoders::start(schema, options.threads)?;
+        let encoders = Encoders::start(schema, options.threads, WAITING_BYTES);
         let max_group_rows = options.row_group_rows.max(1).div_ceil(PIECE_ROWS).saturating_mul(PIECE_ROWS);
         Ok(Self {
             writer,
@@ -162,6 +162,8 @@ struct Encoders {
 #[derive(Debug)]
 struct Shared {
     schema: SchemaRef,
+    /// Bytes of arrays that may wait.
+    limit: usize,
     state: Mutex<State>,
     /// Told when there is work, or at the end.
     work: Condvar,
@@ -197,9 +199,9 @@ struct Turn {
 }
 
 impl Encoders {
-    fn start(schema: SchemaRef, threads: usize) -> Result<Self> {
+    fn start(schema: SchemaRef, threads: usize, limit: usize) -> Self {
         let columns = schema.fields().len();
-        let shared = Arc::new(Shared { schema, state: Mutex::default(), work: Condvar::new(), done: Condvar::new() });
+        let shared = Arc::new(Shared { schema, limit, state: Mutex::default(), work: Condvar::new(), done: Condvar::new() });
         let mut encoders = Self { shared, threads: Vec::new() };
         // The calling thread helps when it has to wait, so it counts as one.
         for _ in 1..threads.min(columns + 1) {
@@ -210,7 +212,7 @@ impl Encoders {
                 Err(_) => break,
             }
         }
-        Ok(encoders)
+        encoders
     }
 
     /// Begins a row group.
@@ -232,7 +234,7 @@ impl Encoders {
         }
         state.waiting += added;
         self.shared.work.notify_all();
-        while state.error.is_none() && state.waiting > WAITING_BYTES {
+        while state.error.is_none() && state.waiting > self.shared.limit {
             state = self.shared.help(state);
         }
         state.error.take().map_or(Ok(()), Err)
@@ -271,7 +273,7 @@ impl Shared {
     fn run(&self) {
         let mut state = self.lock();
         while !state.stopped {
-            state = match state.take_turn() {
+            state = match state.take_turn(self.limit) {
                 Some(turn) => self.encode(state, turn),
                 None => self.work.wait(state).unwrap_or_else(PoisonError::into_inner),
             };
@@ -280,7 +282,7 @@ impl Shared {
 
     /// Does one turn in the calling thread, or waits for another thread to end one.
     fn help<'a>(&'a self, mut state: MutexGuard<'a, State>) -> MutexGuard<'a, State> {
-        match state.take_turn() {
+        match state.take_turn(self.limit) {
             Some(turn) => self.encode(state, turn),
             None => self.done.wait(state).unwrap_or_else(PoisonError::into_inner),
         }
@@ -310,12 +312,12 @@ impl Shared {
 
 impl State {
     /// Takes the free column with most waiting bytes; when the row group is closing any that is not closed.
-    fn take_turn(&mut self) -> Option<Turn> {
+    fn take_turn(&mut self, limit: usize) -> Option<Turn> {
         let closing = self.closing;
         // Where too much waits, the smallest turn is taken too: nobody may wait for a column that nobody takes.
         let enough = if closing {
             0
-        } else if self.waiting > WAITING_BYTES {
+        } else if self.waiting > limit {
             1
         } else {
             TURN_BYTES
@@ -341,5 +343,56 @@ impl Turn {
             }
         }
         if self.close { Ok((None, Some(writer.close()?))) } else { Ok((Some(writer), None)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::sink::SinkFormat;
+    use arrow::array::{Int64Array, StringArray};
+    use std::io::Read as _;
+
+    fn batch(columns: usize, rows: usize) -> Result<RecordBatch> {
+        let made = RecordBatch::try_from_iter((0..columns).map(|column| {
+            let array: ArrayRef = if column % 2 == 0 {
+                Arc::new(Int64Array::from_iter_values((0..rows).map(|row| i64::try_from(row * column).unwrap_or_default())))
+            } else {
+                Arc::new(StringArray::from_iter_values((0..rows).map(|row| format!("text {}", row % (column + 7)))))
+            };
+            (format!("c{column}"), array)
+        }));
+        made.map_err(|e| Error::arrow("test", &e))
+    }
+
+    /// The file's bytes when no more than `limit` bytes may wait.
+    fn written(batch: &RecordBatch, threads: usize, limit: usize) -> Result<Vec<u8>> {
+        let folder = tempfile::tempdir().map_err(|e| Error::io("", e))?;
+        let path = folder.path().join("f.parquet");
+        let options = SinkOptions { threads, row_group_rows: PIECE_ROWS, ..SinkOptions::default() };
+        let plan = Plain::new(&batch.schema(), SinkFormat::Parquet)?;
+        let mut sink = Box::new(ParquetSink::new(Output::create(&path)?, plan, properties(&options)?, &options)?);
+        sink.encoders = Encoders::start(batch.schema(), threads, limit);
+        sink.write(batch)?;
+        sink.finish()?;
+        let mut bytes = Vec::new();
+        std::fs::File::open(&path).and_then(|mut file| file.read_to_end(&mut bytes)).map_err(|e| Error::io(&path, e))?;
+        Ok(bytes)
+    }
+
+    #[test]
+    fn little_room_and_many_columns_neither_block_nor_change_the_bytes() -> Result<()> {
+        let batch = batch(24, 9_000)?;
+        let expected = written(&batch, 1, WAITING_BYTES)?;
+        for (threads, limit) in [(1, 0), (2, 0), (4, 0), (3, 100_000), (100, WAITING_BYTES)] {
+            assert!(written(&batch, threads, limit)? == expected, "{threads} threads, {limit} bytes");
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn levels_of_compression_are_checked() {
+        assert!(properties(&SinkOptions { compression: Compression::Zstd(0), ..SinkOptions::default() }).is_err());
+        assert!(properties(&SinkOptions { compression: Compression::Zstd(23), ..SinkOptions::default() }).is_err());
     }
 }

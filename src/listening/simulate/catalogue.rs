@@ -8,7 +8,7 @@ use rand::rngs::ChaCha8Rng;
 /// Clusters of taste; the real lists of HetRec Last.fm are described well by 40 topics.
 pub(super) const CLUSTERS: usize = 40;
 /// Exponent of the popularity of artists.
-const POPULARITY: f64 = 0.85;
+const POPULARITY: f64 = 0.975;
 /// Tracks of an album.
 const ALBUM: usize = 10;
 

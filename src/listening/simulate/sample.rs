@@ -48,12 +48,7 @@ impl Alias {
 
 /// A 32-bit word as a number below `length`.
 fn below(word: u64, length: usize) -> usize {
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "the product of a 32-bit word and a length below 2^32, shifted, is below the length"
-    )]
-    let index = ((word * length as u64) >> 32) as usize;
-    index
+    usize::try_from((word * length as u64) >> 32).unwrap_or(0)
 }
 
 /// A uniform number below `length`, which is at most 2³².

@@ -2,7 +2,8 @@
 //!
 //! One table says for every field of the report who receives it. A field that is not in the table is not handed over.
 
-use super::types::{Attack, ClassSizes, GateVerdict, Guarantee, ProductReport, Pseudonym, Report, SearchReport, UnicityPoint, Verified};
+use super::measured::{Attack, ClassSizes, UnicityPoint};
+use super::types::{GateVerdict, Guarantee, ProductReport, Pseudonym, Report, SearchReport, Verified};
 use serde_json::Value;
 
 /// Readers of a report.
@@ -227,6 +228,7 @@ impl View {
                     after,
                     after_upper,
                 })
+                .filter(|point| point.before.is_some() || point.after.is_some())
                 .collect(),
             utility: self.option("products.utility", utility.as_ref()),
             control_people: self.option("products.control_people", control_people.as_ref()),

@@ -5,6 +5,7 @@
 
 mod audience;
 mod html;
+mod measured;
 mod number;
 mod statements;
 mod types;
@@ -17,8 +18,8 @@ mod sample;
 
 pub use audience::Audience;
 pub use html::html;
+pub use measured::{Attack, ClassSizes, UnicityPoint};
 pub use types::{
-    Attack, Bounds, ClassSizes, ColumnReport, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss,
-    ProductReport, Pseudonym, QualityReport, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, UnicityPoint, Unit,
-    Verified,
+    Bounds, ColumnReport, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss, ProductReport, Pseudonym,
+    QualityReport, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, Unit, Verified,
 };

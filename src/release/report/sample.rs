@@ -124,7 +124,12 @@ fn tastes() -> ProductReport {
 }
 
 fn log() -> ProductReport {
-    let point = |known, before, after, after_upper| UnicityPoint { known, before: Some(before), after, after_upper: Some(after_upper) };
+    let point = |known, before, after, after_upper| UnicityPoint {
+        known,
+        before: Some(before),
+        after: Some(after),
+        after_upper: Some(after_upper),
+    };
     ProductReport {
         accepted_risk: Some("research enclave, contract 17".to_owned()),
         file: Some("log.parquet".to_owned()),

@@ -1,8 +1,9 @@
 //! Plain sentences, made from the fields of a report and from nothing else, so that they can never say more than it.
 
-use super::types::{Attack, Guarantee, ProductReport, Report, Unit};
+use super::measured::Attack;
+use super::types::{Guarantee, ProductReport, Report, Unit};
 use super::wording::{counted, list, number, percent, role};
-use crate::policy::{ProductKind, Role, Scope};
+use crate::policy::{AttackName, ProductKind, Role, Scope};
 use serde_json::Value;
 
 impl Report {
@@ -30,14 +31,37 @@ fn statements(report: &Report) -> Vec<String> {
 
 fn gate(report: &Report) -> String {
     let limit = percent(report.gate.max_risk);
-    if report.gate.passed {
-        format!("The gate passed: no product is over the limit of {limit}.")
-    } else if report.accepted_risks.is_empty() {
-        format!("The gate refused: at least one product is over the limit of {limit}.")
-    } else {
-        format!(
-            "At least one product is over the limit of {limit}; it is published because the steward accepted the risk, for the reason given."
-        )
+    let over = report.over_limit();
+    let names = if over.is_empty() { "at least one product".to_owned() } else { list(&over) };
+    match verdict(report) {
+        Verdict::Passed => format!("The gate passed: no product is over the limit of {limit}."),
+        Verdict::Refused => format!("The gate refused: over the limit of {limit}: {names}."),
+        Verdict::Accepted => {
+            format!(
+                "Over the limit of {limit}: {names}. Published all the same, because the steward accepted the risk for the reason given."
+            )
+        }
+    }
+}
+
+/// What the gate's verdict comes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Verdict {
+    /// Nothing is over the limit.
+    Passed,
+    /// Something is, and the steward accepted it.
+    Accepted,
+    /// Something is.
+    Refused,
+}
+
+/// The verdict as the figures have it: a release is never said to be within the limit while a figure in it is over.
+pub(super) fn verdict(report: &Report) -> Verdict {
+    let over = !report.gate.passed || !report.over_limit().is_empty();
+    match (over, report.accepted_risks.is_empty()) {
+        (false, _) => Verdict::Passed,
+        (true, false) => Verdict::Accepted,
+        (true, true) => Verdict::Refused,
     }
 }
 
@@ -106,7 +130,11 @@ fn strongest(product: &ProductReport, attack: &Attack) -> String {
         Some(upper) => format!(" (upper bound {})", percent(upper)),
         None => String::new(),
     };
-    let baseline = attack.baseline.map(|baseline| format!(", against {} without the release", percent(baseline))).unwrap_or_default();
+    let without = match attack.name {
+        AttackName::Attribute | AttackName::Membership => "on people who are not in the release",
+        _ => "for a blind guess",
+    };
+    let baseline = attack.baseline.map(|baseline| format!(", against {} {without}", percent(baseline))).unwrap_or_default();
     let before = attack.original_rate.map(|rate| format!("; on the pool itself in {}", percent(rate))).unwrap_or_default();
     format!(
         "{}: the strongest attack we ran ({}{known}){rate}{upper}{baseline}{before}. A better attacker may do better.",
@@ -231,6 +259,28 @@ pub(super) fn column_role(column: &super::types::ColumnReport) -> &'static str {
 mod tests {
     use super::super::{Verified, sample};
     use super::*;
+
+    #[test]
+    fn a_verdict_never_hides_a_figure_over_the_limit() {
+        let mut report = sample::syntactic();
+        assert_eq!((verdict(&report), report.over_limit()), (Verdict::Accepted, vec!["log"]));
+        report.gate.passed = true;
+        assert_eq!(verdict(&report), Verdict::Accepted, "the log is over the limit, whatever the verdict says");
+        assert!(gate(&report).starts_with("Over the limit of 9 %: log."));
+        report.accepted_risks.clear();
+        assert_eq!(verdict(&report), Verdict::Refused);
+        report.products.retain(|product| product.name != "log");
+        assert_eq!(verdict(&report), Verdict::Passed);
+        // A class of ten: guessing succeeds once in ten times, over 9 %.
+        report.products[0].guarantees[0].achieved = Some(10.0);
+        assert_eq!((verdict(&report), report.over_limit()), (Verdict::Refused, vec!["people"]));
+        // Attacks on a differentially private product never decide.
+        let mut private = sample::differentially_private();
+        private.products[0].attacks = sample::syntactic().products[2].attacks.clone();
+        assert_eq!(verdict(&private), Verdict::Passed);
+        private.products[0].bounds.as_mut().unwrap().reidentification = 0.2;
+        assert_eq!(verdict(&private), Verdict::Refused);
+    }
 
     #[test]
     fn item_support_is_never_called_k_anonymity() {

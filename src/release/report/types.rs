@@ -2,9 +2,9 @@
 //!
 //! A number that does not apply is absent, never zero. Names are fixed: scripts of stewards and recipients read them.
 
+use super::measured::{Attack, ClassSizes, UnicityPoint};
 use super::number;
-use crate::policy::{AggregateFunction, AttackName, GateOn, Metric, Model, ProductKind, PseudonymMethod, Role, Scope};
-use crate::risk::{AttackResult, Combination, DecileRate, MatchSets};
+use crate::policy::{AggregateFunction, GateOn, Metric, Model, ProductKind, PseudonymMethod, Role, Scope};
 use crate::units::Risk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -102,6 +102,16 @@ impl Report {
             refusals: None,
             seconds: None,
         }
+    }
+
+    /// Names of the products over the gate's limit, whether or not a risk was accepted: found from the figures of the report, not from the verdict.
+    #[must_use]
+    pub fn over_limit(&self) -> Vec<&str> {
+        self.products
+            .iter()
+            .filter(|product| product.gated_risk().is_some_and(|risk| risk > self.gate.max_risk))
+            .map(|product| product.name.as_str())
+            .collect()
     }
 
     /// Whether a product of this release is differentially private. A policy never mixes the two classes.
@@ -255,6 +265,23 @@ impl ProductReport {
             .filter(|guarantee| guarantee.model == "k-anonymity" && guarantee.unit == Unit::Subject && guarantee.holds)
             .filter_map(|guarantee| guarantee.parameters.get("k").and_then(Value::as_u64))
             .max()
+    }
+
+    /// The largest risk of the product that the gate looks at: 1/k of what is promised to whole people, the attacks, or the bound of a
+    /// differentially private product, which attacks do not decide on.
+    #[must_use]
+    pub fn gated_risk(&self) -> Option<f64> {
+        if self.kind.is_differentially_private() {
+            return self.bounds.as_ref().map(|bounds| bounds.reidentification);
+        }
+        let attack = self.strongest_attack().and_then(|attack| attack.gate_value);
+        let guess = self
+            .guarantees
+            .iter()
+            .filter(|guarantee| guarantee.model == "k-anonymity" && guarantee.unit == Unit::Subject)
+            .filter_map(|guarantee| guarantee.achieved.filter(|k| *k >= 1.0).map(|k| 1.0 / k))
+            .reduce(f64::max);
+        attack.into_iter().chain(guess).reduce(f64::max)
     }
 
     /// Of the attacks that were run, the one with the largest value at the gate.
@@ -489,173 +516,6 @@ pub struct Bounds {
     /// Belief in membership of an attacker who began at one half.
     #[serde(rename = "posterior_from_0.5")]
     pub posterior: f64,
-}
-
-/// One attack on a product.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct Attack {
-    /// Its name.
-    pub name: AttackName,
-    /// Why it was not run; then no other field is there.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub not_run: Option<String>,
-    /// How the attacker came by the knowledge: "uniform", "popular", "surviving", ….
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub knowledge: Option<String>,
-    /// Items, values or columns known.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub known: Option<u64>,
-    /// The column concerned.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub column: Option<String>,
-    /// Columns that the attacker knows.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub columns: Vec<String>,
-    /// People in the product, all of whom are possible targets.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub people: Option<u64>,
-    /// Attempts.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub trials: Option<u64>,
-    /// Attempts that succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub successes: Option<u64>,
-    /// Share of attempts that succeeded.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub rate: Option<f64>,
-    /// Upper confidence bound of the rate; the rate itself if `exact`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub upper: Option<f64>,
-    /// Every person and every knowledge set was tried: there is no sampling error.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub exact: bool,
-    /// What the same attack achieves on people who are not in the release.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub baseline: Option<f64>,
-    /// What is left of the rate above the baseline.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub excess: Option<f64>,
-    /// Rate of the same attack on the raw pool. Steward only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub original_rate: Option<f64>,
-    /// The same for each tenth of the people, from the most ordinary to the rarest, fixed before the attack.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub deciles: Vec<DecileRate>,
-    /// What the gate compares with its limit.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub gate_value: Option<f64>,
-    /// How many people fit what the attacker knows.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub match_sets: Option<MatchSets>,
-    /// All combinations of columns that were tried.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub combinations: Vec<Combination>,
-    /// How many combinations there are, tried or not.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub combinations_possible: Option<u64>,
-}
-
-impl Attack {
-    /// An attack with no result yet.
-    #[must_use]
-    pub fn new(name: AttackName) -> Self {
-        Self {
-            name,
-            not_run: None,
-            knowledge: None,
-            known: None,
-            column: None,
-            columns: Vec::new(),
-            people: None,
-            trials: None,
-            successes: None,
-            rate: None,
-            upper: None,
-            exact: false,
-            baseline: None,
-            excess: None,
-            original_rate: None,
-            deciles: Vec::new(),
-            gate_value: None,
-            match_sets: None,
-            combinations: Vec::new(),
-            combinations_possible: None,
-        }
-    }
-
-    /// An attack that was not run, with the reason.
-    #[must_use]
-    pub fn not_run(name: AttackName, reason: impl Into<String>) -> Self {
-        Self { not_run: Some(reason.into()), ..Self::new(name) }
-    }
-}
-
-impl From<AttackResult> for Attack {
-    fn from(result: AttackResult) -> Self {
-        let AttackResult {
-            name,
-            known,
-            trials,
-            successes,
-            rate,
-            upper,
-            baseline,
-            excess,
-            original_rate,
-            deciles,
-            gate_value,
-            people,
-            exact,
-            match_sets,
-            columns,
-            combinations,
-            combinations_possible,
-        } = result;
-        Self {
-            known: Some(known),
-            columns,
-            people: Some(people),
-            trials: Some(trials),
-            successes: Some(successes),
-            rate: Some(rate),
-            upper: Some(upper),
-            exact,
-            baseline: Some(baseline),
-            excess: Some(excess),
-            original_rate,
-            deciles,
-            gate_value: Some(gate_value),
-            match_sets,
-            combinations,
-            combinations_possible,
-            ..Self::new(name)
-        }
-    }
-}
-
-/// Sizes of equivalence classes: pairs of size (people) and number of classes, ascending.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ClassSizes {
-    /// In the pool. Steward only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<Vec<(u64, u64)>>,
-    /// In the released file.
-    pub after: Vec<(u64, u64)>,
-}
-
-/// Share of people whom `known` items single out.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-pub struct UnicityPoint {
-    /// Number of items known.
-    pub known: u64,
-    /// In the pool. Steward only.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub before: Option<f64>,
-    /// In the release.
-    pub after: f64,
-    /// Upper confidence bound of `after`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after_upper: Option<f64>,
 }
 
 /// The gate's verdict.

@@ -1,7 +1,7 @@
 //! Pictures, as inline SVG. Series differ by shape as well as by colour; every picture has a title and a description that says the same in words.
 
 use super::markup::Markup;
-use crate::release::report::types::{ClassSizes, UnicityPoint};
+use crate::release::report::measured::{ClassSizes, UnicityPoint};
 use crate::release::report::wording::{count, percent};
 use crate::risk::DecileRate;
 
@@ -163,14 +163,15 @@ fn legend(svg: &mut Markup, before: bool) {
 pub(super) fn unicity(markup: &mut Markup, points: &[UnicityPoint], limit: f64) {
     let mut points = points.to_vec();
     points.sort_by_key(|point| point.known);
-    let upper = |point: &UnicityPoint| unit(point.after).max(point.after_upper.map_or(0.0, unit));
+    let upper = |point: &UnicityPoint| point.after.map_or(0.0, unit).max(point.after_upper.map_or(0.0, unit));
     let largest = points.iter().map(|point| upper(point).max(point.before.map_or(0.0, unit))).fold(unit(limit), f64::max);
     let with_before = points.iter().any(|point| point.before.is_some());
     let description = points
         .last()
         .map(|last| {
             let before = last.before.map(|share| format!(", in the pool {}", percent(unit(share)))).unwrap_or_default();
-            format!("With {} known: in the release {}{before}.", count(last.known), percent(unit(last.after)))
+            let after = last.after.map_or_else(|| "no items of a person are linked".to_owned(), |share| percent(unit(share)));
+            format!("With {} known: in the release {after}{before}.", count(last.known))
         })
         .unwrap_or_default();
     plot(markup, "People singled out by what an attacker knows", &description, scale(largest), |svg, at| {
@@ -185,11 +186,14 @@ pub(super) fn unicity(markup: &mut Markup, points: &[UnicityPoint], limit: f64) 
         if with_before {
             svg.void("polyline", &[("class", "line before"), ("points", &path(&|point| point.before))]);
         }
-        svg.void("polyline", &[("class", "line after"), ("points", &path(&|point| Some(point.after)))]);
+        svg.void("polyline", &[("class", "line after"), ("points", &path(&|point| point.after))]);
         for (index, point) in points.iter().enumerate() {
-            let (x, y) = (x(index), at(point.after));
-            line(svg, "whisker", (x, y), (x, at(upper(point))));
-            svg.void("circle", &[("class", "after"), ("cx", &coordinate(x)), ("cy", &coordinate(y)), ("r", "3.5")]);
+            let x = x(index);
+            if let Some(after) = point.after {
+                let y = at(after);
+                line(svg, "whisker", (x, y), (x, at(upper(point))));
+                svg.void("circle", &[("class", "after"), ("cx", &coordinate(x)), ("cy", &coordinate(y)), ("r", "3.5")]);
+            }
             if let Some(before) = point.before {
                 bar(svg, "before", x - 3.5, 7.0, at(before) - 3.5, at(before) + 3.5);
             }

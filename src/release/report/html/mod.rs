@@ -141,14 +141,14 @@ mod tests {
         let mut report = sample::syntactic();
         let mut product = ProductReport::new("empty", ProductKind::Records);
         product.class_sizes = Some(crate::release::report::ClassSizes { before: Some(vec![]), after: vec![] });
-        product.unicity = vec![UnicityPoint { known: 0, before: Some(f64::NAN), after: f64::INFINITY, after_upper: None }];
+        product.unicity = vec![UnicityPoint { known: 0, before: Some(f64::NAN), after: Some(f64::INFINITY), after_upper: None }];
         product.attacks =
             Some(vec![Attack { rate: Some(f64::NAN), deciles: vec![DecileRate::default()], ..Attack::new(AttackName::KnownItems) }]);
         report.products.push(product);
         let mut product = ProductReport::new("huge", ProductKind::Fragments);
         product.rows = u64::MAX;
         product.class_sizes = Some(crate::release::report::ClassSizes { before: None, after: vec![(u64::MAX, u64::MAX), (0, 3)] });
-        product.unicity = vec![UnicityPoint { known: u64::MAX, before: None, after: 2.0, after_upper: Some(-1.0) }];
+        product.unicity = vec![UnicityPoint { known: u64::MAX, before: None, after: Some(2.0), after_upper: Some(-1.0) }];
         report.products.push(product);
         report.products.push(ProductReport::new("nothing", ProductKind::Cohorts));
         let page = html(&report, Audience::Steward);

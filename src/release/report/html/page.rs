@@ -4,6 +4,7 @@ use super::markup::Markup;
 use super::product;
 use crate::policy::{GateOn, PseudonymMethod, Scope};
 use crate::release::report::audience::Audience;
+use crate::release::report::statements::{self, Verdict};
 use crate::release::report::types::{Pseudonym, Report};
 use crate::release::report::wording::{count, counted, number, percent};
 
@@ -93,14 +94,15 @@ fn header(body: &mut Markup, report: &Report, audience: Audience, reader: &str) 
 
 fn verdict(main: &mut Markup, report: &Report) {
     let gate = &report.gate;
-    let class = if gate.passed { "verdict" } else { "verdict refused" };
+    let found = statements::verdict(report);
+    let class = if found == Verdict::Passed { "verdict" } else { "verdict refused" };
     main.element("section", &[("class", class)], |section| {
         section.element("h2", &[], |title| {
             title.text("The gate’s verdict ");
-            let (class, words) = match (gate.passed, report.accepted_risks.is_empty()) {
-                (true, _) => ("badge", "passed"),
-                (false, true) => ("badge bad", "refused"),
-                (false, false) => ("badge bad", "over the limit, risk accepted"),
+            let (class, words) = match found {
+                Verdict::Passed => ("badge", "passed"),
+                Verdict::Refused => ("badge bad", "refused"),
+                Verdict::Accepted => ("badge bad", "over the limit, risk accepted"),
             };
             title.leaf("span", &[("class", class)], words);
         });
@@ -311,7 +313,7 @@ fn words(main: &mut Markup) {
                 ("class", "the rows that agree on every column an outsider may know (the quasi-identifiers)."),
                 ("guarantee", "a property of the files, true whatever the attacker does with the knowledge it names."),
                 ("attack", "what we tried on the release. Its rate is a measurement, its upper bound allows for sampling error, and neither is a promise."),
-                ("baseline", "what the same attack achieves on people who are not in the release; only what exceeds it is caused by the release."),
+                ("baseline", "what a blind guess achieves, or, for attributes and membership, the same attack on people who are not in the release; only what exceeds it is caused by the release."),
                 ("worst tenth", "people are ranked by how rare their data is before the attack; the tenth that fares worst decides."),
             ] {
                 list.element("div", &[], |pair| {

@@ -3,10 +3,11 @@
 use super::charts;
 use super::markup::Markup;
 use super::page::bullets;
-use crate::policy::ProductKind;
+use crate::policy::{AttackName, ProductKind};
+use crate::release::report::measured::Attack;
 use crate::release::report::statements::{column_role, parameters, unit};
-use crate::release::report::types::{Attack, Guarantee, ProductReport, Verified};
-use crate::release::report::wording::{count, counted, number, percent};
+use crate::release::report::types::{Guarantee, ProductReport, Verified};
+use crate::release::report::wording::{count, counted, list, number, percent};
 use serde_json::Value;
 
 fn kind(kind: ProductKind) -> &'static str {
@@ -52,9 +53,9 @@ fn columns(section: &mut Markup, product: &ProductReport) {
         return;
     }
     section.leaf("h3", &[], "What each column became");
-    let rows: Vec<_> = product
-        .columns
-        .iter()
+    let (dropped, kept): (Vec<_>, Vec<_>) = product.columns.iter().partition(|column| column.became == "dropped");
+    let rows: Vec<_> = kept
+        .into_iter()
         .map(|column| {
             let level = match (column.level, column.highest) {
                 (Some(level), Some(highest)) => format!("{level} of {highest}"),
@@ -64,11 +65,17 @@ fn columns(section: &mut Markup, product: &ProductReport) {
             vec![column.name.clone(), column_role(column).to_owned(), column.became.clone(), level]
         })
         .collect();
-    section.table(
-        "Level 0 is the value as it was; the highest level says nothing any more.",
-        &["Column", "Role", "Became", "#Level"],
-        &rows,
-    );
+    if !rows.is_empty() {
+        section.table(
+            "Level 0 is the value as it was; the highest level says nothing any more.",
+            &["Column", "Role", "Became", "#Level"],
+            &rows,
+        );
+    }
+    if !dropped.is_empty() {
+        let names: Vec<_> = dropped.iter().map(|column| column.name.as_str()).collect();
+        section.leaf("p", &[("class", "soft")], &format!("Dropped: {}.", list(&names)));
+    }
 }
 
 fn verified(verified: Verified) -> &'static str {
@@ -177,6 +184,9 @@ fn attacks(section: &mut Markup, product: &ProductReport, limit: f64) {
     }
     let raw = attacks.iter().any(|attack| attack.original_rate.is_some());
     let baseline = attacks.iter().any(|attack| attack.baseline.is_some());
+    // Elsewhere the baseline is a blind guess, and the excess says nothing more than the rate.
+    let excess =
+        attacks.iter().any(|attack| attack.excess.is_some() && matches!(attack.name, AttackName::Attribute | AttackName::Membership));
     let tenths = attacks.iter().any(|attack| !attack.deciles.is_empty());
     section.element("div", &[("class", "scroll")], |outer| {
         outer.element("table", &[], |table| {
@@ -185,9 +195,8 @@ fn attacks(section: &mut Markup, product: &ProductReport, limit: f64) {
                 head.element("tr", &[], |row| {
                     row.leaf("th", &[("scope", "col")], "Attack");
                     let mut numbers = vec!["Attempts", "Succeeded", "Upper bound"];
-                    if baseline {
-                        numbers.extend(["Baseline", "Excess"]);
-                    }
+                    numbers.extend(baseline.then_some("Baseline"));
+                    numbers.extend(excess.then_some("Excess"));
                     numbers.extend(raw.then_some("On the pool"));
                     numbers.push("At the gate");
                     for title in numbers {
@@ -200,7 +209,7 @@ fn attacks(section: &mut Markup, product: &ProductReport, limit: f64) {
             });
             table.element("tbody", &[], |body| {
                 for attack in attacks {
-                    body.element("tr", &[], |row| attack_row(row, attack, (baseline, raw, tenths), limit));
+                    body.element("tr", &[], |row| attack_row(row, attack, [baseline, excess, raw, tenths], limit));
                 }
             });
         });
@@ -217,17 +226,18 @@ fn attacks(section: &mut Markup, product: &ProductReport, limit: f64) {
     );
 }
 
-fn attack_row(row: &mut Markup, attack: &Attack, (baseline, raw, tenths): (bool, bool, bool), limit: f64) {
-    let mut name = attack.name.name().to_owned();
-    for detail in
-        [attack.known.map(|known| format!("{} known", count(known))), attack.column.clone(), attack.knowledge.clone()].into_iter().flatten()
-    {
-        name.push_str(", ");
-        name.push_str(&detail);
-    }
-    row.leaf("th", &[("scope", "row")], &name);
+fn attack_row(row: &mut Markup, attack: &Attack, [baseline, excess, raw, tenths]: [bool; 4], limit: f64) {
+    let columns = (!attack.columns.is_empty()).then(|| attack.columns.join(" + "));
+    let known = attack.known.filter(|_| columns.is_none()).map(|known| format!("{} known", count(known)));
+    let details: Vec<_> = [known, columns, attack.column.clone(), attack.knowledge.clone()].into_iter().flatten().collect();
+    row.element("th", &[("scope", "row")], |cell| {
+        cell.text(attack.name.name());
+        if !details.is_empty() {
+            cell.leaf("span", &[("class", "detail")], &details.join(" · "));
+        }
+    });
     if let Some(reason) = &attack.not_run {
-        let columns = (4 + 2 * usize::from(baseline) + usize::from(raw) + usize::from(tenths)).to_string();
+        let columns = (4 + [baseline, excess, raw, tenths].into_iter().map(usize::from).sum::<usize>()).to_string();
         row.leaf("td", &[("colspan", &columns)], &format!("not run: {reason}"));
         return;
     }
@@ -238,6 +248,8 @@ fn attack_row(row: &mut Markup, attack: &Attack, (baseline, raw, tenths): (bool,
     row.leaf("td", &[("class", "n")], &if attack.exact { "exact".to_owned() } else { share(attack.upper) });
     if baseline {
         row.leaf("td", &[("class", "n")], &share(attack.baseline));
+    }
+    if excess {
         row.leaf("td", &[("class", "n")], &share(attack.excess));
     }
     if raw {

@@ -1,20 +1,16 @@
 //! Many sources as one stream, decoded by several threads, given in order.
 
+mod pool;
+
+use self::pool::{BUDGET, Budget, Pool};
 use super::formats::guarded;
 use super::source::{BatchStream, LeftOut, ReadOptions, Source};
 use crate::error::{Error, Result};
 use arrow::array::{ArrayRef, RecordBatch, RecordBatchOptions};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
-use std::collections::VecDeque;
 use std::fmt::Debug;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::thread::{self, JoinHandle};
-
-/// Bytes of decoded batches that may wait beyond the split that is being consumed.
-const AHEAD_BYTES: usize = 64 << 20;
-/// Bytes of decoded batches of the split that is being consumed that may wait.
-const CURRENT_BYTES: usize = 32 << 20;
+use std::sync::Arc;
 
 /// A batch and where it came from.
 #[derive(Debug, Clone)]
@@ -61,14 +57,21 @@ pub fn read(sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<BatchS
 /// # Errors
 /// Those of [`read`].
 pub fn read_tagged(sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<TaggedStream> {
+    read_within(BUDGET, sources, options)
+}
+
+fn read_within(budget: Budget, sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<TaggedStream> {
     let schema = joint_schema(sources, options)?;
     let jobs: Vec<(usize, usize)> =
         sources.iter().enumerate().flat_map(|(index, source)| (0..source.splits()).map(move |split| (index, split))).collect();
     let plan = Arc::new(Plan { sources: sources.to_vec(), jobs, options: options.clone(), schema, left_out: Arc::default() });
     let threads = options.threads.min(plan.jobs.len());
     // One split on many threads still gains from being decoded while the consumer works.
-    let inner =
-        if options.threads > 1 && threads > 0 { Inner::Threads(Pool::start(&plan, threads)?) } else { Inner::Here(Here::default()) };
+    let inner = if options.threads > 1 && threads > 0 {
+        Inner::Threads(Pool::start(&plan, threads, budget)?)
+    } else {
+        Inner::Here(Here::default())
+    };
     Ok(TaggedStream { plan, inner, ended: false })
 }
 
@@ -191,171 +194,6 @@ impl Here {
     }
 }
 
-/// Threads that decode jobs in order, each into its own queue.
-struct Pool {
-    shared: Arc<Shared>,
-    threads: Vec<JoinHandle<()>>,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    /// Told when a queue gains a batch or ends.
-    filled: Condvar,
-    /// Told when the consumer took a batch, went on to the next job, or left.
-    drained: Condvar,
-}
-
-#[derive(Default)]
-struct State {
-    /// Queues of the jobs `current..next`.
-    queues: VecDeque<Queue>,
-    current: usize,
-    next: usize,
-    /// Bytes waiting in the queues after the first.
-    ahead: usize,
-    stopped: bool,
-}
-
-#[derive(Default)]
-struct Queue {
-    batches: VecDeque<(Result<RecordBatch>, usize)>,
-    bytes: usize,
-    ended: bool,
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Takes the next job; `None` when all are taken or the consumer has left.
-    fn take_job(&self, jobs: usize) -> Option<usize> {
-        let mut state = self.lock();
-        if state.stopped || state.next >= jobs {
-            return None;
-        }
-        let job = state.next;
-        state.next += 1;
-        state.queues.push_back(Queue::default());
-        Some(job)
-    }
-
-    /// Hands over a batch, waiting for room first. False when the consumer has left.
-    ///
-    /// The job being consumed waits only for its own queue, which the consumer empties; jobs are taken in order, so it always has a thread.
-    /// Jobs after it wait for the consumer to come nearer. Hence nobody waits for ever.
-    fn put(&self, job: usize, item: Result<RecordBatch>) -> bool {
-        let bytes = item.as_ref().map_or(0, RecordBatch::get_array_memory_size);
-        let mut state = self.lock();
-        loop {
-            if state.stopped {
-                return false;
-            }
-            let current = state.current == job;
-            let waiting = if current { state.queues.front().map_or(0, |queue| queue.bytes) } else { state.ahead };
-            if waiting == 0 || waiting.saturating_add(bytes) <= if current { CURRENT_BYTES } else { AHEAD_BYTES } {
-                let position = job.saturating_sub(state.current);
-                if let Some(queue) = state.queues.get_mut(position) {
-                    queue.batches.push_back((item, bytes));
-                    queue.bytes += bytes;
-                }
-                if !current {
-                    state.ahead += bytes;
-                }
-                drop(state);
-                self.filled.notify_one();
-                return true;
-            }
-            state = self.drained.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-
-    fn end(&self, job: usize) {
-        let mut state = self.lock();
-        let position = job.saturating_sub(state.current);
-        if let Some(queue) = state.queues.get_mut(position) {
-            queue.ended = true;
-        }
-        drop(state);
-        self.filled.notify_one();
-    }
-
-    fn work(&self, plan: &Plan) {
-        while let Some(job) = self.take_job(plan.jobs.len()) {
-            match plan.open(job) {
-                Some(Ok(mut stream)) => {
-                    while let Some(batch) = plan.next(job, &mut stream) {
-                        let failed = batch.is_err();
-                        if !self.put(job, batch) || failed {
-                            break;
-                        }
-                    }
-                }
-                Some(Err(error)) => {
-                    self.put(job, Err(error));
-                }
-                None => {}
-            }
-            self.end(job);
-        }
-    }
-}
-
-impl Pool {
-    fn start(plan: &Arc<Plan>, threads: usize) -> Result<Self> {
-        let shared = Arc::new(Shared { state: Mutex::default(), filled: Condvar::new(), drained: Condvar::new() });
-        let mut pool = Self { shared: Arc::clone(&shared), threads: Vec::new() };
-        for _ in 0..threads {
-            let (shared, plan) = (Arc::clone(&shared), Arc::clone(plan));
-            // Where the system gives fewer threads than wanted, those that run do the work; on an error the pool's drop stops them.
-            match thread::Builder::new().name("backmask-read".to_owned()).spawn(move || shared.work(&plan)) {
-                Ok(handle) => pool.threads.push(handle),
-                Err(_) if !pool.threads.is_empty() => break,
-                Err(error) => return Err(Error::io("starting a thread", error)),
-            }
-        }
-        Ok(pool)
-    }
-
-    fn next(&mut self, plan: &Plan) -> Option<Result<Tagged>> {
-        let mut state = self.shared.lock();
-        loop {
-            if state.current >= plan.jobs.len() {
-                return None;
-            }
-            if let Some(queue) = state.queues.front_mut() {
-                if let Some((item, bytes)) = queue.batches.pop_front() {
-                    queue.bytes = queue.bytes.saturating_sub(bytes);
-                    let source = plan.source_of(state.current);
-                    drop(state);
-                    self.shared.drained.notify_all();
-                    return Some(item.map(|batch| Tagged { source, batch }));
-                }
-                if queue.ended {
-                    state.queues.pop_front();
-                    state.current += 1;
-                    let bytes = state.queues.front().map_or(0, |queue| queue.bytes);
-                    state.ahead = state.ahead.saturating_sub(bytes);
-                    self.shared.drained.notify_all();
-                    continue;
-                }
-            }
-            state = self.shared.filled.wait(state).unwrap_or_else(PoisonError::into_inner);
-        }
-    }
-}
-
-impl Drop for Pool {
-    fn drop(&mut self) {
-        self.shared.lock().stopped = true;
-        self.shared.drained.notify_all();
-        for thread in self.threads.drain(..) {
-            // A thread cannot panic: the decoders are guarded.
-            let _ = thread.join();
-        }
-    }
-}
-
 /// The schema that all sources share.
 fn joint_schema(sources: &[Arc<dyn Source>], options: &ReadOptions) -> Result<SchemaRef> {
     let Some((first, others)) = sources.split_first() else {
@@ -427,4 +265,207 @@ fn conform(batch: &RecordBatch, schema: &SchemaRef, name: &str) -> Result<Record
         .collect::<Result<_>>()?;
     let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
     RecordBatch::try_new_with_options(Arc::clone(schema), columns, &options).map_err(|e| Error::arrow("joining sources", &e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::io::source::MemorySource;
+    use arrow::array::{AsArray, Int64Array};
+    use arrow::datatypes::Int64Type;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Splits of batches of one row; the value says which row of all it is. Opening and decoding is counted.
+    #[derive(Debug)]
+    struct Numbers {
+        splits: usize,
+        rows: usize,
+        first: usize,
+        decoded: Arc<AtomicUsize>,
+        fault: Option<(usize, usize, Fault)>,
+    }
+
+    #[derive(Debug, Clone, Copy)]
+    enum Fault {
+        Error,
+        Panic,
+    }
+
+    fn schema() -> SchemaRef {
+        Arc::new(Schema::new(vec![Field::new("n", DataType::Int64, false)]))
+    }
+
+    fn numbers(splits: usize, rows: usize, first: usize, fault: Option<(usize, usize, Fault)>) -> Arc<Numbers> {
+        Arc::new(Numbers { splits, rows, first, decoded: Arc::default(), fault })
+    }
+
+    impl Source for Numbers {
+        fn name(&self) -> &'static str {
+            "numbers"
+        }
+
+        fn schema(&self) -> SchemaRef {
+            schema()
+        }
+
+        fn splits(&self) -> usize {
+            self.splits
+        }
+
+        fn open_split(&self, split: usize, _: &ReadOptions) -> Result<BatchStream> {
+            let (first, fault, decoded) = (self.first + split * self.rows, self.fault, Arc::clone(&self.decoded));
+            let left_out = Arc::new(LeftOut::default());
+            left_out.add("test", 1);
+            let batches = (0..self.rows).map(move |row| {
+                match fault {
+                    Some((s, r, Fault::Error)) if (s, r) == (split, row) => {
+                        return Err(Error::data("numbers", Some(1), "broken", "mend it"));
+                    }
+                    Some((s, r, Fault::Panic)) if (s, r) == (split, row) => panic!("secret-value"),
+                    _ => {}
+                }
+                decoded.fetch_add(1, Ordering::SeqCst);
+                let value = i64::try_from(first + row).unwrap_or_default();
+                RecordBatch::try_new(schema(), vec![Arc::new(Int64Array::from(vec![value]))]).map_err(|e| Error::arrow("test", &e))
+            });
+            Ok(BatchStream::new(schema(), batches).with_left_out(left_out))
+        }
+    }
+
+    const BUDGETS: [Budget; 3] = [BUDGET, Budget { ahead: 1, current: 1 }, Budget { ahead: 200, current: 1 }];
+
+    fn with_threads(threads: usize) -> ReadOptions {
+        ReadOptions { threads, ..ReadOptions::default() }
+    }
+
+    fn value(tagged: &Tagged) -> i64 {
+        tagged.batch.column(0).as_primitive::<Int64Type>().value(0)
+    }
+
+    #[test]
+    fn order_and_tags_hold_for_any_threads_and_budget() -> Result<()> {
+        let sources: Vec<Arc<dyn Source>> =
+            vec![numbers(5, 3, 0, None), numbers(0, 3, 0, None), numbers(1, 4, 15, None), numbers(40, 1, 19, None)];
+        for threads in [1, 2, 4, 64] {
+            for budget in BUDGETS {
+                let stream = read_within(budget, &sources, &with_threads(threads))?;
+                let left_out = stream.left_out();
+                let all: Vec<Tagged> = stream.collect::<Result<_>>()?;
+                assert_eq!(all.iter().map(value).collect::<Vec<_>>(), (0..59).collect::<Vec<_>>());
+                let rows = |source| all.iter().filter(|tagged| tagged.source == source).count();
+                assert_eq!([rows(0), rows(1), rows(2), rows(3)], [15, 0, 4, 40]);
+                assert_eq!(left_out.counts().get("test"), Some(&46), "one for each split");
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn an_error_or_a_panic_comes_after_the_rows_before_it_and_ends_the_stream() -> Result<()> {
+        for fault in [Fault::Error, Fault::Panic] {
+            for threads in [1, 2, 4] {
+                for budget in BUDGETS {
+                    let sources: Vec<Arc<dyn Source>> = vec![numbers(6, 3, 0, Some((2, 1, fault))), numbers(6, 3, 0, None)];
+                    let mut stream = read_within(budget, &sources, &with_threads(threads))?;
+                    let before: Vec<i64> = stream.by_ref().map_while(Result::ok).map(|tagged| value(&tagged)).collect();
+                    assert_eq!(before, (0..7).collect::<Vec<_>>());
+                    assert!(stream.next().is_none());
+                    let mut stream = read_within(budget, &sources, &with_threads(threads))?;
+                    let error = stream.find_map(Result::err).map(|e| (e.exit_code(), e.to_string())).unwrap_or_default();
+                    assert!(error.0 == 1 && error.1.starts_with("numbers") && !error.1.contains("secret"), "{error:?}");
+                }
+            }
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn reading_ahead_keeps_to_the_budget() -> Result<()> {
+        let source = numbers(50, 1, 0, None);
+        let decoded = Arc::clone(&source.decoded);
+        let bytes = size_of::<i64>();
+        let budget = Budget { ahead: 3 * bytes, current: bytes };
+        let mut stream = read_within(budget, &[source as Arc<dyn Source>], &with_threads(4))?;
+        assert!(stream.next().is_some());
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        // One given, one waiting as current, three ahead, and one in the hand of each thread.
+        assert!(decoded.load(Ordering::SeqCst) <= 1 + 1 + 3 + 4, "{}", decoded.load(Ordering::SeqCst));
+        assert_eq!(stream.count(), 49);
+        Ok(())
+    }
+
+    #[test]
+    fn threads_stop_when_the_stream_is_dropped() -> Result<()> {
+        let source = numbers(1000, 10, 0, None);
+        let decoded = Arc::clone(&source.decoded);
+        let weak = Arc::downgrade(&source);
+        let mut stream = read_within(Budget { ahead: 1, current: 1 }, &[source as Arc<dyn Source>], &with_threads(4))?;
+        assert!(stream.next().is_some());
+        drop(stream);
+        assert!(weak.upgrade().is_none(), "no thread holds the source any more");
+        assert!(decoded.load(Ordering::SeqCst) < 100);
+        Ok(())
+    }
+
+    #[test]
+    fn one_thread_reads_in_the_calling_thread_and_only_on_demand() -> Result<()> {
+        let source = numbers(3, 3, 0, None);
+        let decoded = Arc::clone(&source.decoded);
+        let mut stream = read_tagged(&[source as Arc<dyn Source>], &with_threads(1))?;
+        assert_eq!(decoded.load(Ordering::SeqCst), 0);
+        assert!(stream.next().is_some());
+        assert_eq!(decoded.load(Ordering::SeqCst), 1);
+        Ok(())
+    }
+
+    #[test]
+    fn different_schemas_are_refused_by_name() -> Result<()> {
+        let make = |name: &str, fields: Vec<Field>| -> Result<Arc<dyn Source>> {
+            Ok(Arc::new(MemorySource::new(name, Arc::new(Schema::new(fields)), vec![])?))
+        };
+        let (int, text) = (|name: &str| Field::new(name, DataType::Int64, true), |name: &str| Field::new(name, DataType::Utf8, true));
+        let first = make("first", vec![int("a"), text("b")])?;
+        for (fields, column) in [
+            (vec![int("a"), int("b")], "b"),
+            (vec![int("a")], "b"),
+            (vec![int("a"), text("b"), text("c")], "c"),
+            (vec![text("b"), int("a")], "b"),
+        ] {
+            let other = make("second", fields)?;
+            let error = read(&[Arc::clone(&first), other], &with_threads(1)).err().map(|e| e.to_string()).unwrap_or_default();
+            assert!(error.contains("first") && error.contains("second") && error.contains(&format!("column {column}")), "{error}");
+        }
+        assert!(read(&[], &with_threads(1)).is_err());
+        Ok(())
+    }
+
+    #[test]
+    fn representations_of_text_are_joined() -> Result<()> {
+        use arrow::array::{ArrayRef, DictionaryArray, LargeStringArray, StringArray, StringViewArray};
+        use arrow::datatypes::Int32Type;
+        let texts = ["x", "y"];
+        let arrays: Vec<ArrayRef> = vec![
+            Arc::new(StringArray::from_iter_values(texts)),
+            Arc::new(texts.into_iter().collect::<DictionaryArray<Int32Type>>()),
+            Arc::new(LargeStringArray::from_iter_values(texts)),
+            Arc::new(StringViewArray::from_iter_values(texts)),
+        ];
+        let sources: Vec<Arc<dyn Source>> = arrays
+            .into_iter()
+            .map(|array| {
+                let batch = RecordBatch::try_from_iter([("t", array)]).map_err(|e| Error::arrow("test", &e))?;
+                Ok(Arc::new(MemorySource::new("memory", batch.schema(), vec![batch])?) as Arc<dyn Source>)
+            })
+            .collect::<Result<_>>()?;
+        for threads in [1, 3] {
+            let stream = read(&sources, &with_threads(threads))?;
+            assert_eq!(stream.schema().field(0).data_type(), &DataType::Utf8);
+            let found: Vec<String> = stream
+                .map(|batch| batch.map(|batch| batch.column(0).as_string::<i32>().iter().flatten().map(str::to_owned).collect::<Vec<_>>()))
+                .collect::<Result<Vec<_>>>()?
+                .concat();
+            assert_eq!(found, texts.repeat(4));
+        }
+        Ok(())
+    }
 }
