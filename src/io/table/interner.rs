@@ -98,6 +98,10 @@ impl ColumnInterner {
     pub fn extend(&mut self, array: &dyn Array, codes: &mut Vec<u32>) -> Result<()> {
         if let DataType::Dictionary(_, _) = array.data_type() {
             let dictionary = array.as_any_dictionary();
+            if dictionary.values().is_empty() {
+                codes.extend(std::iter::repeat_n(NULL_CODE, array.len()));
+                return Ok(());
+            }
             // A batch may carry a dictionary much larger than itself; then only the values in use are looked up.
             if dictionary.values().len() > array.len() {
                 let plain = cast(array, &self.data_type).map_err(|e| Error::arrow("unpacking a dictionary", &e))?;
@@ -383,6 +387,15 @@ mod tests {
             let expected = arrow::compute::concat(&[sliced.as_ref(), array.slice(0, 1).as_ref()]).unwrap();
             assert_eq!(&back, &expected);
         }
+    }
+
+    #[test]
+    fn a_dictionary_without_values_has_missing_rows_only() {
+        let none = DictionaryArray::<Int32Type>::new(Int32Array::from(vec![None, None]), Arc::new(StringArray::from(Vec::<&str>::new())));
+        let mut interner = ColumnInterner::new("c", none.data_type()).unwrap();
+        assert_eq!(codes(&mut interner, &none), [NULL_CODE; 2]);
+        assert_eq!(codes(&mut interner, &none.slice(1, 0)), []);
+        assert!(interner.is_empty());
     }
 
     #[test]
