@@ -7,6 +7,7 @@ use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::io::{ReadOptions, read, sha256_file};
 use crate::keys::Key;
+use crate::pipeline::value_type;
 use crate::policy::{Model, Policy, Product, RecordsProduct, Role, Table};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
@@ -358,13 +359,16 @@ fn check_levels(path: &Path, stated: &ProductReport, shown: Option<&Value>) -> R
             && entry.get("highest").and_then(Value::as_u64) == described.and_then(|column| column.highest).map(|highest| highest as u64);
         let labels: Option<BTreeSet<&str>> = labels.map(|labels| labels.iter().filter_map(Value::as_str).collect());
         let Some(labels) = labels else { return answer(false) };
+        let source = super::measure::open(path)?;
         let mut seen: BTreeSet<String> = BTreeSet::new();
-        let options = ReadOptions { columns: Some(vec![name.clone()]), threads: 1, ..ReadOptions::default() };
         let mut is_text = *level > 0 || matches!(path.extension().and_then(OsStr::to_str), Some("parquet" | "arrow" | "arrows"));
-        for batch in read(&[super::measure::open(path)?], &options)? {
-            let batch = batch?;
-            is_text &= matches!(crate::pipeline::value_type(batch.column(0).data_type()), DataType::Utf8);
-            seen.extend(texts(&batch, name)?.into_iter().flatten());
+        if !super::measure::names_no_columns(&source) {
+            let options = ReadOptions { columns: Some(vec![name.clone()]), threads: 1, ..ReadOptions::default() };
+            for batch in read(&[source], &options)? {
+                let batch = batch?;
+                is_text &= matches!(value_type(batch.column(0).data_type()), DataType::Utf8);
+                seen.extend(texts(&batch, name)?.into_iter().flatten());
+            }
         }
         // Numbers and times may be written in another way than as labels; a text table cannot tell the empty text from a missing one.
         let shown = labels.iter().copied().filter(|label| !label.is_empty());
@@ -411,6 +415,9 @@ impl Counted {
     fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
         let source = super::measure::open(path)?;
         let columns: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+        if super::measure::names_no_columns(&source) {
+            return Ok(Self::default());
+        }
         let items: Vec<String> = columns
             .iter()
             .filter(|name| declaration(policy, declared.source, name).is_some_and(|role| role == Role::Item))
@@ -465,7 +472,17 @@ fn declaration(policy: &Policy, table: Table, name: &str) -> Option<Role> {
 
 fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
     let index = batch.schema().index_of(column).map_err(|e| Error::arrow("reading a product", &e))?;
-    let text = cast(batch.column(index), &DataType::Utf8).map_err(|e| Error::arrow("reading a product", &e))?;
+    let column = batch.column(index);
+    let failed = |e| Error::arrow("reading a product", &e);
+    if matches!(
+        value_type(column.data_type()),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    ) {
+        let bytes = cast(column, &DataType::Binary).map_err(failed)?;
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        return Ok(bytes.as_binary::<i32>().iter().map(|value| value.map(hex)).collect());
+    }
+    let text = cast(column, &DataType::Utf8).map_err(failed)?;
     let text = text.as_string::<i32>();
     Ok((0..text.len()).map(|row| text.is_valid(row).then(|| text.value(row).to_owned())).collect())
 }
