@@ -345,7 +345,7 @@ impl<'a> Items<'a> {
             .collect::<Result<Vec<_>>>()?;
         let columns = levels.iter().flatten().copied().collect();
         let items = ItemRows::new(rows, levels)?;
-        let counts = items.counts();
+        let counts = items.counts()?;
         Ok(Self { rows: items, columns, counts })
     }
 

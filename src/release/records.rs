@@ -171,7 +171,7 @@ impl Workshop<'_> {
         let before = marks.to_vec();
         let rows = self.rows(&before);
         let key = self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
-        let prioritized = PrioritizedRows::new(&rows, max, &key)?;
+        let prioritized = PrioritizedRows::new(&rows, max, &key, self.memory / 4)?;
         let cap = cap(&prioritized, rows.subjects()?, max, self.memory / 4)?;
         let mut keeper = cap.keeper();
         prioritized.visit(&mut |chunk, subjects, priorities| {
@@ -218,7 +218,7 @@ impl Workshop<'_> {
         let before = marks.to_vec();
         let rows = self.rows(&before);
         let items = ItemRows::new(&rows, items.to_vec())?;
-        let counts = items.counts();
+        let counts = items.counts()?;
         let levels = match support.otherwise {
             Otherwise::Generalize => counts.len(),
             Otherwise::Suppress => 1,

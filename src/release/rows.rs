@@ -5,6 +5,8 @@ use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, NULL_CODE};
 use crate::keys::{Domain, Key};
 use crate::matrix::{CodeChunks, JointCodes, PairChunks, PriorityChunks, content_hashes};
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::take;
 use std::cell::RefCell;
 
 /// What is called with the number, the subject codes and the codes of every column of a chunk.
@@ -86,17 +88,33 @@ pub(super) struct ItemRows<'a> {
 
 impl<'a> ItemRows<'a> {
     pub(super) fn new(rows: &'a ReleasedRows<'a>, levels: Vec<Vec<usize>>) -> Result<Self> {
-        let columns = levels.iter().map(Vec::len).sum();
+        let columns: usize = levels.iter().map(Vec::len).sum();
         let result = Self { rows, levels, joint: RefCell::new(JointCodes::new(columns)) };
-        // One pass numbers all combinations; later passes find the same numbers.
-        result.visit_levels(&mut |_, _, _| Ok(()))?;
+        if result.only_column().is_none() {
+            // One pass numbers all combinations; later passes find the same numbers.
+            result.visit_levels(&mut |_, _, _| Ok(()))?;
+        }
         Ok(result)
     }
 
+    /// The item column, if there is only one: its own codes serve.
+    fn only_column(&self) -> Option<usize> {
+        match self.levels.as_slice() {
+            [level] => match level.as_slice() {
+                [column] => Some(*column),
+                _ => None,
+            },
+            _ => None,
+        }
+    }
+
     /// Number of codes of every level.
-    pub(super) fn counts(&self) -> Vec<usize> {
+    pub(super) fn counts(&self) -> Result<Vec<usize>> {
+        if let Some(column) = self.only_column() {
+            return Ok(vec![self.rows.table.distinct(column)?]);
+        }
         let counts = self.joint.borrow().counts();
-        self.first_columns().map(|column| counts[column]).collect()
+        Ok(self.first_columns().map(|column| counts[column]).collect())
     }
 
     /// Positions, in the list of all columns, at which a level begins.
@@ -111,6 +129,9 @@ impl<'a> ItemRows<'a> {
     /// Calls `visit` with the number, the subject codes and the joint codes of every level of every chunk.
     pub(super) fn visit_levels(&self, visit: LevelVisitor<'_>) -> Result<()> {
         let columns: Vec<usize> = self.levels.iter().flatten().copied().collect();
+        if self.only_column().is_some() {
+            return self.rows.visit(&columns, &mut |chunk, subjects, codes| visit(chunk, subjects, &[&codes[0]]));
+        }
         self.rows.visit(&columns, &mut |chunk, subjects, codes| {
             let codes: Vec<&[u32]> = codes.iter().map(Vec::as_slice).collect();
             let joint = self.joint.borrow_mut().extend(&codes)?;
@@ -137,8 +158,13 @@ impl PairChunks for ItemRows<'_> {
 pub(super) struct PrioritizedRows<'a> {
     rows: &'a ReleasedRows<'a>,
     columns: Vec<ColumnHashes>,
+    /// Numbers are hashed together, row by row.
+    numbers: Vec<usize>,
+    key: Key,
     /// Rows of people who need no priority have 0.
     over: Vec<bool>,
+    /// Priorities of the rows that need one, chunk by chunk, if there is room for them.
+    kept: Option<Vec<Vec<u64>>>,
 }
 
 /// How the values of a column are hashed.
@@ -152,7 +178,7 @@ enum ColumnHashes {
 
 impl<'a> PrioritizedRows<'a> {
     /// Priorities over all columns of the table, for people with more than `max` rows.
-    pub(super) fn new(rows: &'a ReleasedRows<'a>, max: u64, key: &Key) -> Result<Self> {
+    pub(super) fn new(rows: &'a ReleasedRows<'a>, max: u64, key: &Key, memory: usize) -> Result<Self> {
         let mut counts = vec![0_u64; rows.subjects()?];
         rows.visit(&[], &mut |_, subjects, _| {
             for &subject in subjects {
@@ -163,7 +189,9 @@ impl<'a> PrioritizedRows<'a> {
             Ok(())
         })?;
         let schema = rows.table.schema();
-        let columns = (0..schema.fields().len())
+        let (numbers, others): (Vec<usize>, Vec<usize>) = (0..schema.fields().len()).partition(|&column| rows.table.is_packed(column));
+        let columns = others
+            .into_iter()
             .map(|column| {
                 let key = key.derive(&Domain { column: schema.field(column).name(), ..Domain::of("row-priority") });
                 if rows.table.is_coded(column) {
@@ -176,42 +204,82 @@ impl<'a> PrioritizedRows<'a> {
                 }
             })
             .collect::<Result<_>>()?;
-        Ok(Self { rows, columns, over: counts.into_iter().map(|count| count > max).collect() })
+        let needed: u64 = counts.iter().filter(|&&count| count > max).sum();
+        let over = counts.into_iter().map(|count| count > max).collect();
+        let key = key.derive(&Domain::of("row-priority"));
+        let mut result = Self { rows, columns, numbers, key, over, kept: None };
+        if needed.saturating_mul(8) <= memory as u64 {
+            let mut kept = Vec::with_capacity(rows.table.chunks());
+            rows.visit(&[], &mut |chunk, subjects, _| {
+                kept.push(result.hash(chunk, &result.needed(subjects))?);
+                Ok(())
+            })?;
+            result.kept = Some(kept);
+        }
+        Ok(result)
+    }
+
+    /// Rows of a chunk that need a priority.
+    fn needed(&self, subjects: &[u32]) -> Vec<u32> {
+        (0_u32..).zip(subjects).filter(|&(_, &subject)| self.over.get(subject as usize) == Some(&true)).map(|(row, _)| row).collect()
+    }
+
+    /// Priorities of some rows of a chunk.
+    fn hash(&self, chunk: usize, rows: &[u32]) -> Result<Vec<u64>> {
+        let mut priorities = vec![0_u64; rows.len()];
+        if rows.is_empty() {
+            return Ok(priorities);
+        }
+        let table = self.rows.table;
+        let indices = UInt32Array::from(rows.to_vec());
+        let chosen = |column: usize| -> Result<ArrayRef> {
+            take(&table.array(chunk, column)?, &indices, None).map_err(|e| Error::arrow("choosing rows", &e))
+        };
+        let mut codes = Vec::new();
+        for column in &self.columns {
+            match column {
+                ColumnHashes::Coded { column, hashes, of_missing } => {
+                    codes.clear();
+                    table.codes(chunk, *column, &mut codes)?;
+                    for (priority, &row) in priorities.iter_mut().zip(rows) {
+                        *priority = mix(*priority, hashes.get(codes[row as usize] as usize).copied().unwrap_or(*of_missing));
+                    }
+                }
+                ColumnHashes::Plain { column, key } => join(&mut priorities, &content_hashes(&[chosen(*column)?], key.expose())?),
+            }
+        }
+        if !self.numbers.is_empty() {
+            let arrays = self.numbers.iter().map(|&column| chosen(column)).collect::<Result<Vec<_>>>()?;
+            join(&mut priorities, &content_hashes(&arrays, self.key.expose())?);
+        }
+        Ok(priorities)
     }
 
     /// Calls `visit` with the number, the subject codes and the priorities of every chunk.
     pub(super) fn visit(&self, visit: PriorityVisitor<'_>) -> Result<()> {
         let mut priorities: Vec<u64> = Vec::new();
-        let mut codes = Vec::new();
         self.rows.visit(&[], &mut |chunk, subjects, _| {
+            let needed = self.needed(subjects);
             priorities.clear();
             priorities.resize(subjects.len(), 0);
-            let is_over = |row: usize| self.over.get(subjects[row] as usize) == Some(&true);
-            if (0..subjects.len()).any(is_over) {
-                for column in &self.columns {
-                    match column {
-                        ColumnHashes::Coded { column, hashes, of_missing } => {
-                            codes.clear();
-                            self.rows.table.codes(chunk, *column, &mut codes)?;
-                            for (priority, &code) in priorities.iter_mut().zip(&codes) {
-                                *priority = mix(*priority, hashes.get(code as usize).copied().unwrap_or(*of_missing));
-                            }
-                        }
-                        ColumnHashes::Plain { column, key } => {
-                            // Only the rows that need a priority are hashed.
-                            let needed: Vec<u32> = (0_u32..).take(subjects.len()).filter(|&row| is_over(row as usize)).collect();
-                            let array = self.rows.table.array(chunk, *column)?;
-                            let indices = arrow::array::UInt32Array::from(needed.clone());
-                            let array = arrow::compute::take(&array, &indices, None).map_err(|e| Error::arrow("choosing rows", &e))?;
-                            for (row, hash) in needed.into_iter().zip(content_hashes(&[array], key.expose())?) {
-                                priorities[row as usize] = mix(priorities[row as usize], hash);
-                            }
-                        }
-                    }
-                }
+            let hashed;
+            let of_needed = if let Some(kept) = &self.kept {
+                &kept[chunk]
+            } else {
+                hashed = self.hash(chunk, &needed)?;
+                &hashed
+            };
+            for (&row, &priority) in needed.iter().zip(of_needed) {
+                priorities[row as usize] = priority;
             }
             visit(chunk, subjects, &priorities)
         })
+    }
+}
+
+fn join(priorities: &mut [u64], hashes: &[u64]) {
+    for (priority, &hash) in priorities.iter_mut().zip(hashes) {
+        *priority = mix(*priority, hash);
     }
 }
 

@@ -115,6 +115,12 @@ impl CodedTable {
         matches!(self.columns[column].encoding, Encoding::Coded(_)) && !self.columns[column].plain
     }
 
+    /// Whether the column holds numbers that are packed chunk by chunk, without codes.
+    #[must_use]
+    pub fn is_packed(&self, column: usize) -> bool {
+        matches!(self.columns[column].encoding, Encoding::Numbers)
+    }
+
     /// Distinct values of a coded column, in the order of their codes.
     ///
     /// # Errors
