@@ -1,1 +1,11 @@
-//! Tests of `release` from outside the crate.
+//! Tests of `release` from outside the crate: an adversary reads what was published and recounts every claim in its own way.
+
+mod bytes;
+mod data;
+mod edges;
+mod gate;
+mod invariants;
+mod people;
+mod same;
+mod support;
+mod tamper;

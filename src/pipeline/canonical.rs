@@ -125,7 +125,7 @@ pub fn visit_canonical(array: &dyn Array, mut visit: impl FnMut(Option<&[u8]>)) 
 /// The type has no canonical encoding.
 pub fn map_canonical<T: Copy>(array: &dyn Array, missing: T, mut work: impl FnMut(&[u8]) -> T) -> Result<Vec<T>> {
     if let Some(dictionary) = array.as_any_dictionary_opt()
-        && dictionary.values().len() <= array.len()
+        && (1..=array.len()).contains(&dictionary.values().len())
     {
         let keys = dictionary.normalized_keys();
         let mut used = vec![false; dictionary.values().len()];

@@ -176,7 +176,7 @@ impl Anonymizer {
         if !report.gate.passed {
             let reasons = report.gate.reasons.clone();
             drop(staging);
-            report.refusals = Some(publish::record_refusal(&output, &report)?);
+            publish::record_refusal(&output, &mut report)?;
             return Err(Error::Refused { reasons });
         }
         self.tell(&Stage::Publishing);

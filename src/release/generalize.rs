@@ -200,7 +200,7 @@ impl QuasiIdentifier {
     /// Labels that the release shows: distinct values at the chosen level that some released row has.
     fn shown(&self, used: &[bool]) -> Result<Vec<String>> {
         if self.is_star() {
-            return Ok(vec!["*".to_owned()]);
+            return Ok(if used.contains(&true) { vec!["*".to_owned()] } else { Vec::new() });
         }
         let level = self.hierarchy.level(self.level)?;
         let mut shown: Vec<String> = Vec::new();

@@ -12,6 +12,7 @@ use crate::pipeline::Fit;
 use crate::policy::{AttackName, Gate, Model, Policy, RecordsProduct};
 use crate::risk::{AttackOptions, AttackResult, KnownItems, KnownValues};
 use arrow::array::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -49,15 +50,23 @@ impl Measured {
     }
 }
 
-/// Reads a table of the release as codes: all columns, or only those named.
-fn load(path: &Path, columns: Option<Vec<String>>, memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
+/// Whether a file of the release has no rows and, as JSON, no columns either.
+pub(super) fn names_no_columns(source: &Arc<dyn Source>) -> bool {
+    source.schema().fields().is_empty()
+}
+
+/// Reads columns of a table of the release as codes.
+fn load(path: &Path, columns: Vec<String>, memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
     let source = open(path)?;
-    let options = ReadOptions { columns, threads, dictionaries: true, ..ReadOptions::default() };
+    let table = TableOptions { memory, threads, folder: folder.to_owned(), ..TableOptions::default() };
+    let coded: Vec<&str> = columns.iter().map(String::as_str).collect();
+    if names_no_columns(&source) {
+        let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
+        return CodedTableBuilder::new(&Schema::new(fields), &coded, table)?.finish();
+    }
+    let options = ReadOptions { columns: Some(columns.clone()), threads, dictionaries: true, ..ReadOptions::default() };
     let stream = read(&[source], &options)?;
-    let schema = stream.schema();
-    let coded: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-    let options = TableOptions { memory, threads, folder: folder.to_owned(), ..TableOptions::default() };
-    let mut builder = CodedTableBuilder::new(&schema, &coded, options)?;
+    let mut builder = CodedTableBuilder::new(&stream.schema(), &coded, table)?;
     for batch in stream {
         builder.push(&batch?)?;
     }
@@ -75,7 +84,11 @@ pub(super) fn recount(path: &Path, quasi_identifiers: &[String], people: &People
         columns.push(token.clone());
     }
     let options = ReadOptions { columns: Some(columns), threads, ..ReadOptions::default() };
-    crate::engine::fit(&[open(path)?], &options, || ClassCounter::new(quasi_identifiers.iter().cloned(), people.clone()))?.finish()
+    let source = open(path)?;
+    if names_no_columns(&source) {
+        return ClassCounter::new(quasi_identifiers.iter().cloned(), people.clone()).finish();
+    }
+    crate::engine::fit(&[source], &options, || ClassCounter::new(quasi_identifiers.iter().cloned(), people.clone()))?.finish()
 }
 
 /// Counts classes in a table that is held as codes.
@@ -98,12 +111,14 @@ impl Measurement<'_> {
         columns.dedup();
         let table = match made.owned.take() {
             Some(owned) => owned,
-            None if needs_all => load(&made.path, None, self.memory / 3, self.threads, self.folder)?,
+            None if needs_all => {
+                load(&made.path, shape.token.iter().chain(&shape.columns).cloned().collect(), self.memory / 3, self.threads, self.folder)?
+            }
             None if columns.is_empty() => {
                 let first = shape.columns.first().cloned().into_iter().collect();
-                load(&made.path, Some(first), self.memory / 3, self.threads, self.folder)?
+                load(&made.path, first, self.memory / 3, self.threads, self.folder)?
             }
-            None => load(&made.path, Some(columns), self.memory / 3, self.threads, self.folder)?,
+            None => load(&made.path, columns, self.memory / 3, self.threads, self.folder)?,
         };
         let measured = Measured::new(table, &shape)?;
         let report = &mut made.report;

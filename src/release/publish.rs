@@ -45,21 +45,21 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
     file.write_all(bytes).and_then(|()| file.sync_all()).map_err(|e| Error::io(path, e))
 }
 
-/// Appends a refusal to the steward's log, keeps the steward's report of it, and says how many there are.
-pub(super) fn record_refusal(output: &Path, report: &Report) -> Result<u64> {
+/// Appends a refusal to the steward's log, counts it in the report, and keeps the steward's report of it.
+pub(super) fn record_refusal(output: &Path, report: &mut Report) -> Result<()> {
     fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
     let path = output.join(REFUSALS);
     let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(&path, e))?;
     let mut line = json!({ "created": report.created, "name": report.name, "reasons": report.gate.reasons }).to_string();
     line.push('\n');
     file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Error::io(&path, e))?;
+    report.refusals = count_refusals(output)?;
     let folder = output.join("refused");
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     }
     fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
-    write_report(report, Audience::Steward, &folder)?;
-    Ok(count_refusals(output)?.unwrap_or(0))
+    write_report(report, Audience::Steward, &folder)
 }
 
 /// Refusals of earlier runs into the same output folder.

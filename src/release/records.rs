@@ -129,6 +129,9 @@ impl Workshop<'_> {
                 "rename the column of the input with [input.columns]",
             ));
         }
+        if self.pool.columns.contains_key(OWNER) {
+            return Err(Error::column("(owner)", "has a name that is needed for counting people", "rename the column of the input"));
+        }
         Ok(columns)
     }
 
@@ -394,7 +397,7 @@ impl Workshop<'_> {
             *self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("row-order") }).expose();
         let ranks = self.ranks(outputs, keeps_token)?;
         let order = match (self.product.order, self.pool.subject, &ranks) {
-            (Order::SubjectTime, Some(subject), Some(ranks)) => RowOrder::Ranked { subject, ranks, then: self.time_column(), seed },
+            (Order::SubjectTime, Some(subject), Some(ranks)) => RowOrder::Ranked { subject, ranks, then: self.time_column(outputs), seed },
             _ => RowOrder::Shuffled { seed },
         };
         let mut sources: Vec<usize> = outputs.iter().flat_map(OutputColumn::sources).collect();
@@ -459,8 +462,10 @@ impl Workshop<'_> {
         ))
     }
 
-    fn time_column(&self) -> Option<usize> {
-        self.pool.columns.iter().find(|(_, column)| column.role == Role::Time).and_then(|(name, _)| self.pool.table.column(name).ok())
+    /// The released time. A time that is dropped may not order the rows: their order would tell what was dropped.
+    fn time_column(&self, outputs: &[OutputColumn]) -> Option<usize> {
+        let is_time = |output: &&OutputColumn| self.pool.columns.get(&output.name).is_some_and(|column| column.role == Role::Time);
+        outputs.iter().find(is_time).and_then(|output| self.pool.table.column(&output.name).ok())
     }
 
     /// Counts of what was left out, for the steward.

@@ -2,17 +2,21 @@
 
 use super::measure::{k_anonymity, recount};
 use super::pool::commitment;
-use super::report::{Guarantee, ProductReport, Report, Unit, Verified};
+use super::report::{Audience, Guarantee, ProductReport, Report, Unit, Verified, html};
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::io::{ReadOptions, read, sha256_file};
 use crate::keys::Key;
+use crate::pipeline::value_type;
 use crate::policy::{Model, Policy, Product, RecordsProduct, Role, Table};
 use arrow::array::{Array, AsArray, RecordBatch};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use hashbrown::{HashMap, HashSet};
 use serde::Serialize;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -68,15 +72,23 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
         )
     })?;
     let policy_path = release.join("policy.toml");
-    let policy = Policy::from_toml(&fs::read_to_string(&policy_path).map_err(|e| Error::io(&policy_path, e))?)?;
+    let policy_text = fs::read_to_string(&policy_path).map_err(|e| Error::io(&policy_path, e))?;
+    let policy = Policy::from_toml(&policy_text)?;
     let mut checks = vec![check_commitment(&report, originals, key)?];
+    checks.push(check_report(release, &text, &report)?);
+    checks.push(check_policy(&policy, &policy_text, &report)?);
+    let shown = transformations(release)?;
+    checks.push(check("", "transformation.json speaks of the products", Some(speaks_of(&shown, &report)), "names of products".to_owned()));
     for product in &report.products {
         let declared = policy.products.iter().find_map(|declared| match declared {
             Product::Records(declared) if declared.name == product.name => Some(declared),
             _ => None,
         });
         match declared {
-            Some(declared) => check_product(release, &policy, declared, product, &mut checks)?,
+            Some(declared) => {
+                let shown = shown.get("products").and_then(|products| products.get(&product.name));
+                check_product(release, &policy, declared, product, shown, &mut checks)?;
+            }
             None => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
         }
     }
@@ -124,6 +136,7 @@ fn check_product(
     policy: &Policy,
     declared: &RecordsProduct,
     stated: &ProductReport,
+    shown: Option<&Value>,
     checks: &mut Vec<Check>,
 ) -> Result<()> {
     let name = &stated.name;
@@ -162,6 +175,8 @@ fn check_product(
         });
     }
     check_columns(stated, &counted, checks);
+    checks.push(check_declared(policy, declared, stated));
+    checks.push(check_levels(&path, stated, shown)?);
     for guarantee in &stated.guarantees {
         checks.push(check_guarantee(policy, declared, stated, guarantee, &path, &counted, token.as_deref())?);
     }
@@ -232,7 +247,9 @@ fn check_guarantee(
             format!("no token tells people apart; the smallest class has {rows} rows, counting people needs the pool"),
         ));
     }
-    let holds = found.holds && found.unit == guarantee.unit && found.achieved == guarantee.achieved;
+    // A value that was counted with the pool is stated as the declared bound: a file without rows is within it.
+    let achieved = found.achieved == guarantee.achieved || guarantee.stated_as_bound && found.achieved.is_none();
+    let holds = found.holds && found.unit == guarantee.unit && achieved;
     let text = format!(
         "recounted: {} {}",
         unit_name(found.unit),
@@ -256,6 +273,108 @@ fn same_count(stated: f64, found: u64) -> bool {
     #[expect(clippy::cast_precision_loss, reason = "counts of people in a report")]
     let found = found as f64;
     (stated - found).abs() < 0.5
+}
+
+/// The page is made from the report, and the report holds what a recipient may read: its sentences follow from its figures.
+fn check_report(release: &Path, text: &[u8], report: &Report) -> Result<Check> {
+    let path = release.join("report.html");
+    let page = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let mut written = serde_json::to_vec_pretty(report).unwrap_or_default();
+    written.push(b'\n');
+    let (sentences, same, page) =
+        (report.for_recipient() == *report, written == text, html(report, Audience::Recipient).as_bytes() == page);
+    let found = match (sentences && same, page) {
+        (true, true) => "both say the same",
+        (true, false) => "the page does not follow from report.json",
+        (false, _) => "report.json was changed, or holds what only the steward may read",
+    };
+    Ok(check("", "report.json and report.html belong together", Some(sentences && same && page), found.to_owned()))
+}
+
+/// The policy is the one that the report is about.
+fn check_policy(policy: &Policy, text: &str, report: &Report) -> Result<Check> {
+    let gate = (policy.gate.max_risk.get().to_bits(), policy.gate.on, Some(policy.gate.confidence.get().to_bits()));
+    let stated = (report.gate.max_risk.to_bits(), report.gate.on, report.gate.confidence.map(f64::to_bits));
+    let products: Vec<&str> = policy.products.iter().map(Product::name).collect();
+    let same = policy.normalized()? == text
+        && (&policy.name, &policy.purpose, &policy.recipient) == (&report.name, &report.purpose, &report.recipient)
+        && gate == stated
+        && products == report.products.iter().map(|product| product.name.as_str()).collect::<Vec<_>>();
+    let found = if same { "it is" } else { "name, purpose, recipient, gate or products differ, or the text was changed" };
+    Ok(check("", "policy.toml is the policy of the report", Some(same), found.to_owned()))
+}
+
+fn transformations(release: &Path) -> Result<Value> {
+    let path = release.join("transformation.json");
+    let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let shown: Value = serde_json::from_slice(&text)
+        .map_err(|e| Error::data(path.display().to_string(), Some(e.line() as u64), "is not JSON", "give the folder release/ of a run"))?;
+    let mut written = serde_json::to_vec_pretty(&shown).unwrap_or_default();
+    written.push(b'\n');
+    // Text between the values, or a key that stands twice, says something that was not checked.
+    Ok(if written == text { shown } else { Value::Null })
+}
+
+/// Schema and one entry for every product, and nothing else.
+fn speaks_of(shown: &Value, report: &Report) -> bool {
+    let (Some(all), Some(products)) = (shown.as_object(), shown.get("products").and_then(Value::as_object)) else { return false };
+    let stated: BTreeSet<&str> = report.products.iter().map(|product| product.name.as_str()).collect();
+    all.len() == 2 && shown.get("schema") == Some(&Value::from(1)) && products.keys().map(String::as_str).eq(stated)
+}
+
+/// What the policy declares is what the report states: roles, models and their parameters, the accepted risk.
+fn check_declared(policy: &Policy, declared: &RecordsProduct, stated: &ProductReport) -> Check {
+    let roles = stated.columns.iter().all(|column| declaration(policy, declared.source, &column.name) == Some(column.role));
+    let models = declared.models.iter().all(|model| {
+        let wanted = Guarantee::of(model, Unit::Row, Verified::Unverifiable).parameters;
+        stated.guarantees.iter().any(|guarantee| guarantee.model == model.name() && guarantee.parameters == wanted)
+    });
+    let support = declared.item_support.as_ref().is_none_or(|support| {
+        let wanted = Some(&Value::from(support.min_subjects));
+        stated.guarantees.iter().any(|guarantee| guarantee.model == "item-support" && guarantee.parameters.get("min_subjects") == wanted)
+    });
+    let same = roles && models && support && declared.accept_risk == stated.accepted_risk;
+    let found = if same { "they are" } else { "roles, models or the accepted risk differ from policy.toml" };
+    check(&stated.name, "roles, models and accepted risk are those of the policy", Some(same), found.to_owned())
+}
+
+/// transformation.json states the levels of the report, and labels that the file shows.
+fn check_levels(path: &Path, stated: &ProductReport, shown: Option<&Value>) -> Result<Check> {
+    let statement = "levels and labels in transformation.json are those of the file";
+    let answer = |same: bool| {
+        let found = if same { "they are" } else { "they differ" };
+        Ok(check(&stated.name, statement, Some(same), found.to_owned()))
+    };
+    let levels = stated.transformation.as_ref().map(|transformation| transformation.levels.clone()).unwrap_or_default();
+    let Some(columns) = shown.and_then(|shown| shown.get("columns")).and_then(Value::as_object) else { return answer(false) };
+    let described = |name: &String| stated.columns.iter().find(|column| column.name == *name);
+    let mut same = shown.and_then(Value::as_object).is_some_and(|shown| shown.len() == 1) && columns.len() == levels.len();
+    for (name, level) in &levels {
+        let Some(entry) = columns.get(name).and_then(Value::as_object) else { return answer(false) };
+        let labels = entry.get("values").and_then(Value::as_array);
+        let described = described(name);
+        same &= entry.len() == 3
+            && entry.get("level") == Some(&Value::from(*level))
+            && described.and_then(|column| column.level) == Some(*level)
+            && entry.get("highest").and_then(Value::as_u64) == described.and_then(|column| column.highest).map(|highest| highest as u64);
+        let labels: Option<BTreeSet<&str>> = labels.map(|labels| labels.iter().filter_map(Value::as_str).collect());
+        let Some(labels) = labels else { return answer(false) };
+        let source = super::measure::open(path)?;
+        let mut seen: BTreeSet<String> = BTreeSet::new();
+        let mut is_text = *level > 0 || matches!(path.extension().and_then(OsStr::to_str), Some("parquet" | "arrow" | "arrows"));
+        if !super::measure::names_no_columns(&source) {
+            let options = ReadOptions { columns: Some(vec![name.clone()]), threads: 1, ..ReadOptions::default() };
+            for batch in read(&[source], &options)? {
+                let batch = batch?;
+                is_text &= matches!(value_type(batch.column(0).data_type()), DataType::Utf8);
+                seen.extend(texts(&batch, name)?.into_iter().flatten());
+            }
+        }
+        // Numbers and times may be written in another way than as labels; a text table cannot tell the empty text from a missing one.
+        let shown = labels.iter().copied().filter(|label| !label.is_empty());
+        same &= !is_text || shown.eq(seen.iter().map(String::as_str).filter(|label| !label.is_empty()));
+    }
+    answer(same)
 }
 
 /// Products and papers, and nothing else.
@@ -296,6 +415,9 @@ impl Counted {
     fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
         let source = super::measure::open(path)?;
         let columns: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
+        if super::measure::names_no_columns(&source) {
+            return Ok(Self::default());
+        }
         let items: Vec<String> = columns
             .iter()
             .filter(|name| declaration(policy, declared.source, name).is_some_and(|role| role == Role::Item))
@@ -350,7 +472,17 @@ fn declaration(policy: &Policy, table: Table, name: &str) -> Option<Role> {
 
 fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
     let index = batch.schema().index_of(column).map_err(|e| Error::arrow("reading a product", &e))?;
-    let text = cast(batch.column(index), &DataType::Utf8).map_err(|e| Error::arrow("reading a product", &e))?;
+    let column = batch.column(index);
+    let failed = |e| Error::arrow("reading a product", &e);
+    if matches!(
+        value_type(column.data_type()),
+        DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
+    ) {
+        let bytes = cast(column, &DataType::Binary).map_err(failed)?;
+        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        return Ok(bytes.as_binary::<i32>().iter().map(|value| value.map(hex)).collect());
+    }
+    let text = cast(column, &DataType::Utf8).map_err(failed)?;
     let text = text.as_string::<i32>();
     Ok((0..text.len()).map(|row| text.is_valid(row).then(|| text.value(row).to_owned())).collect())
 }

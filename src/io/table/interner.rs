@@ -15,7 +15,7 @@ pub const NULL_CODE: u32 = u32::MAX;
 
 /// Numbers the distinct values of a column.
 ///
-/// Takes strings, binaries, integers, floats (by their bits), booleans, dates and timestamps in every Arrow representation; the values of a dictionary are looked up once a batch.
+/// Takes strings, binaries, integers, floats (−0 as 0 and every NaN as one, as [`visit_canonical`](crate::pipeline::visit_canonical) does), booleans, dates and timestamps in every Arrow representation; the values of a dictionary are looked up once a batch.
 /// Missing values have the code [`NULL_CODE`]. Codes depend on the order in which values appear: nothing that leaves the house may depend on them.
 #[derive(Debug)]
 pub struct ColumnInterner {
@@ -98,6 +98,10 @@ impl ColumnInterner {
     pub fn extend(&mut self, array: &dyn Array, codes: &mut Vec<u32>) -> Result<()> {
         if let DataType::Dictionary(_, _) = array.data_type() {
             let dictionary = array.as_any_dictionary();
+            if dictionary.values().is_empty() {
+                codes.extend(std::iter::repeat_n(NULL_CODE, array.len()));
+                return Ok(());
+            }
             // A batch may carry a dictionary much larger than itself; then only the values in use are looked up.
             if dictionary.values().len() > array.len() {
                 let plain = cast(array, &self.data_type).map_err(|e| Error::arrow("unpacking a dictionary", &e))?;
@@ -273,7 +277,7 @@ impl Words {
             }
             let mut word = [0; 8];
             word[..width].copy_from_slice(chunk);
-            let word = u64::from_le_bytes(word);
+            let word = canonical_word(array.data_type(), u64::from_le_bytes(word));
             let code = match last {
                 Some((known, code)) if known == word => code,
                 _ => self.intern(word)?,
@@ -300,6 +304,21 @@ impl Words {
             .build()
             .map_err(|e| Error::arrow("collecting distinct values", &e))?;
         Ok(arrow::array::make_array(data))
+    }
+}
+
+/// The bits of a float without the sign of zero and the payload of NaN: both are a place to hide something, and would tell equal values apart. Other types are as they are.
+pub(super) fn canonical_word(data_type: &DataType, word: u64) -> u64 {
+    let (sign, infinity, nan) = match data_type {
+        DataType::Float64 => (1 << 63, 0x7ff0_0000_0000_0000, 0x7ff8_0000_0000_0000),
+        DataType::Float32 => (1 << 31, 0x7f80_0000, 0x7fc0_0000),
+        DataType::Float16 => (1 << 15, 0x7c00, 0x7e00),
+        _ => return word,
+    };
+    match word & !sign {
+        0 => 0,
+        size if size > infinity => nan,
+        _ => word,
     }
 }
 
@@ -368,5 +387,21 @@ mod tests {
             let expected = arrow::compute::concat(&[sliced.as_ref(), array.slice(0, 1).as_ref()]).unwrap();
             assert_eq!(&back, &expected);
         }
+    }
+
+    #[test]
+    fn a_dictionary_without_values_has_missing_rows_only() {
+        let none = DictionaryArray::<Int32Type>::new(Int32Array::from(vec![None, None]), Arc::new(StringArray::from(Vec::<&str>::new())));
+        let mut interner = ColumnInterner::new("c", none.data_type()).unwrap();
+        assert_eq!(codes(&mut interner, &none), [NULL_CODE; 2]);
+        assert_eq!(codes(&mut interner, &none.slice(1, 0)), []);
+        assert!(interner.is_empty());
+    }
+
+    #[test]
+    fn equal_floats_are_one_value() {
+        let mut interner = ColumnInterner::new("c", &DataType::Float64).unwrap();
+        let floats = Float64Array::from(vec![0.0, -0.0, f64::NAN, -f64::NAN, f64::from_bits(0x7ff8_0000_0000_0001), -1.0]);
+        assert_eq!(codes(&mut interner, &floats), [0, 0, 1, 1, 1, 2]);
     }
 }

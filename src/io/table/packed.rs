@@ -1,5 +1,6 @@
 //! One column of one chunk, in as few bytes as its values need.
 
+use super::interner::canonical_word;
 use crate::error::{Error, Result};
 use crate::io::table::NULL_CODE;
 use arrow::array::{Array, ArrayData, ArrayRef, AsArray, StringArray, make_array};
@@ -211,8 +212,16 @@ impl Packed {
     }
 }
 
-/// Values of at most eight bytes as signed words: signed types keep their value, others their bits.
+/// Values of at most eight bytes as signed words: signed types keep their value, others their bits. Floats lose the sign of zero and the payload of NaN.
 fn to_words(array: &dyn Array) -> Result<Vec<i64>> {
+    let mut words = plain_words(array)?;
+    if array.data_type().is_floating() {
+        words.iter_mut().for_each(|word| *word = canonical_word(array.data_type(), word.cast_unsigned()).cast_signed());
+    }
+    Ok(words)
+}
+
+fn plain_words(array: &dyn Array) -> Result<Vec<i64>> {
     let data = array.to_data();
     let Some(width) = data.data_type().primitive_width().filter(|&width| width <= 8) else {
         return Err(Error::Arrow { context: "storing numbers".to_owned(), kind: format!("{} is not a number", array.data_type()) });
@@ -269,7 +278,7 @@ mod tests {
             Arc::new(Int64Array::from(vec![0, i64::from(u32::MAX) - 1, 0, 1])),
             Arc::new(UInt64Array::from(vec![u64::MAX, 0, 1, 2])),
             Arc::new(Int8Array::from(vec![-128, 127, 0, -1])),
-            Arc::new(Float64Array::from(vec![Some(f64::NAN), Some(-0.0), None, Some(1.5)])),
+            Arc::new(Float64Array::from(vec![Some(f64::NAN), Some(0.0), None, Some(1.5)])),
             Arc::new(Float32Array::from(vec![Some(1.0), None, Some(f32::INFINITY), Some(-2.5)])),
             Arc::new(Date32Array::from(vec![-1, 0, 40_000, 3])),
             Arc::new(
@@ -303,5 +312,19 @@ mod tests {
             Packed::of_codes(&codes).codes(&mut back);
             assert_eq!(back, codes);
         }
+    }
+
+    #[test]
+    fn signs_of_zero_and_payloads_of_nan_are_not_kept() {
+        let hidden = f64::from_bits(0x7ff8_dead_beef_cafe);
+        let floats = Float64Array::from(vec![Some(-0.0), Some(hidden), None, Some(-f64::NAN), Some(-1.5), Some(f64::NEG_INFINITY)]);
+        let back = Packed::of_numbers(&floats).unwrap().to_array(&DataType::Float64).unwrap();
+        let bits: Vec<_> = back.as_primitive::<arrow::datatypes::Float64Type>().iter().map(|v| v.map(f64::to_bits)).collect();
+        let nan = Some(0x7ff8_0000_0000_0000);
+        assert_eq!(bits, [Some(0), nan, None, nan, Some((-1.5_f64).to_bits()), Some(f64::NEG_INFINITY.to_bits())]);
+        let floats = Float32Array::from(vec![-0.0, f32::from_bits(0xffc0_1234), f32::MIN, -f32::INFINITY]);
+        let back = Packed::of_numbers(&floats).unwrap().to_array(&DataType::Float32).unwrap();
+        let bits: Vec<_> = back.as_primitive::<arrow::datatypes::Float32Type>().values().iter().map(|v| v.to_bits()).collect();
+        assert_eq!(bits, [0, 0x7fc0_0000, f32::MIN.to_bits(), (-f32::INFINITY).to_bits()]);
     }
 }
