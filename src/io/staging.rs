@@ -51,6 +51,9 @@ impl Staging {
     /// The output already has a release; the folder cannot be written.
     pub fn new(output: &Path) -> Result<Self> {
         let made_output = !output.exists();
+        if !made_output && !output.is_dir() {
+            return Err(Error::policy("--output", "there is a file of this name", "name a folder, an empty or a new one"));
+        }
         fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
         remove_stale(output)?;
         if exists(&output.join(RELEASE))? || exists(&output.join(STEWARD))? {
@@ -95,7 +98,7 @@ impl Staging {
         sync_tree(&self.steward())?;
         let (release, steward) = (self.output.join(RELEASE), self.output.join(STEWARD));
         if exists(&release)? || exists(&steward)? {
-            return Err(Error::policy("--output", "another run has published there meanwhile", "give another folder"));
+            return Err(published_meanwhile());
         }
         let mark = self.folder.join(PUBLISHING);
         File::create(&mark).and_then(|file| file.sync_all()).map_err(|e| Error::io(&mark, e))?;
@@ -114,7 +117,14 @@ impl Staging {
 }
 
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| Error::io(to, e))
+    fs::rename(from, to).map_err(|e| match e.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => published_meanwhile(),
+        _ => Error::io(to, e),
+    })
+}
+
+fn published_meanwhile() -> Error {
+    Error::policy("--output", "another run has published there meanwhile", "give another folder")
 }
 
 impl Drop for Staging {
