@@ -1,6 +1,6 @@
 //! Kills at random moments: a release is whole or absent, and the next run is not disturbed.
 
-use super::support::{POLICY, Scratch, assert_complete, files};
+use super::support::{POLICY, Ran, Scratch, assert_complete, files};
 use rand::rngs::ChaCha8Rng;
 use rand::{RngExt, SeedableRng};
 use std::fs;
@@ -167,11 +167,18 @@ fn two_runs_into_one_folder() {
     let scratch = Scratch::new();
     let job =
         Job { policy: String::new(), arguments: vec!["--policy", "policy.toml", "--input", "people.csv", "--output", "out", "--quiet"] };
-    for _ in 0..5 {
-        let mut both = [start(&scratch, &job), start(&scratch, &job)];
-        let mut codes: Vec<_> = both.iter_mut().map(|child| child.wait().expect("ended").code()).collect();
-        codes.sort_unstable();
-        assert_eq!(codes, [Some(0), Some(2)]);
+    for round in 0..20 {
+        // Started a little apart, so that every phase of the one meets every phase of the other.
+        let mut both = Vec::new();
+        for _ in 0..2 {
+            let child = scratch.command("anonymize", &job.arguments).stdout(Stdio::null()).stderr(Stdio::piped()).spawn();
+            both.push(child.expect("the example starts"));
+            std::thread::sleep(Duration::from_millis(2 * round));
+        }
+        let mut ran: Vec<_> = both.into_iter().map(|child| Ran::new(&child.wait_with_output().expect("ended"))).collect();
+        ran.sort_by_key(|ran| ran.code);
+        assert_eq!((ran[0].code, ran[1].code), (Some(0), Some(2)), "{ran:?}");
+        ran[1].says(&["--output"]);
         assert_complete(&scratch.path("out"));
         scratch.verify(&[]).ends(0);
         fs::remove_dir_all(scratch.path("out")).expect("removed");
