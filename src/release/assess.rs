@@ -3,7 +3,7 @@
 use super::gate;
 use super::measure::{entry, k_anonymity, known_items, known_values, recount_table};
 use super::pool::{self, PoolOptions, PoolTable};
-use super::records::{Shape, item_levels};
+use super::records::{Shape, is_token_of_identifier, item_levels};
 use super::report::{Attack, ClassSizes, ProductReport, Report, UnicityPoint, Verified};
 use super::rows::ReleasedRows;
 use crate::anonymity::verify::People;
@@ -65,6 +65,7 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     let levels = item_levels(product, &declared, &pool.table)?;
     let shape = Shape {
         token: subject.clone().filter(|_| keeps_token),
+        linked: subject.is_some() && (keeps_token || declared.iter().any(|(_, column)| is_token_of_identifier(column))),
         items: levels.iter().map(|level| level.iter().map(|&column| schema.field(column).name().clone()).collect()).collect(),
         quasi_identifiers: declared
             .iter()
@@ -113,6 +114,7 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
 fn people(shape: &Shape, subject: Option<&str>) -> People {
     match (&shape.token, subject) {
         (Some(token), _) => People::Token(token.clone()),
+        (None, Some(subject)) if shape.linked => People::Token(subject.to_owned()),
         (None, Some(subject)) => People::Owner(subject.to_owned()),
         (None, None) => People::OneRowEach,
     }

@@ -62,12 +62,7 @@ pub(super) struct MadeColumn {
 }
 
 /// Finds the levels, and marks the rows that are suppressed.
-pub(super) fn search(
-    workshop: &Workshop<'_>,
-    columns: &[(&String, &Column)],
-    keeps_token: bool,
-    marks: &mut [Vec<u8>],
-) -> Result<Generalized> {
+pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], linked: bool, marks: &mut [Vec<u8>]) -> Result<Generalized> {
     let product = workshop.product;
     let mut quasi = columns
         .iter()
@@ -78,7 +73,7 @@ pub(super) fn search(
     if quasi.is_empty() && !product.models.is_empty() {
         return Err(Error::policy(key(), "has models but no quasi-identifier", "declare the role of the columns that others may know"));
     }
-    let linkability = if keeps_token { Linkability::Linked } else { Linkability::Unlinked };
+    let linkability = if linked { Linkability::Linked } else { Linkability::Unlinked };
     let mut generalized = Generalized {
         columns: Vec::new(),
         models: Models::from_policy(&product.models, linkability)?,

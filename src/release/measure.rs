@@ -150,7 +150,8 @@ impl Measurement<'_> {
                 (recount(path, &shape.quasi_identifiers, &People::OneRowEach, self.threads)?, Verified::Release)
             }
             None => {
-                let people = People::Owner(OWNER.to_owned());
+                // Tokens of another identifier may join all rows of a person; then the owner is what everybody can see.
+                let people = if shape.linked { People::Token(OWNER.to_owned()) } else { People::Owner(OWNER.to_owned()) };
                 (recount_table(&measured.table, &shape.quasi_identifiers, people)?, Verified::ReleaseAndPool)
             }
         };
@@ -231,7 +232,7 @@ impl Measurement<'_> {
 fn reason_against_known_items(shape: &Shape) -> Option<&'static str> {
     if shape.items.is_empty() {
         Some("the product has no item column")
-    } else if shape.token.is_none() {
+    } else if !shape.linked {
         Some("no token links the items of a person")
     } else {
         None

@@ -6,7 +6,7 @@ use super::pool::PoolTable;
 use super::report::{ColumnReport, ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
 use crate::error::{Error, Result};
-use crate::io::table::{CodedTable, CodedTableBuilder, OrderedRows, RowOrder, TableOptions};
+use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, OrderedRows, RowOrder, TableOptions};
 use crate::io::{SinkFormat, SinkOptions, create_sink};
 use crate::keys::{Domain, Key, KeyOrigin};
 use crate::matrix::{cap, generalize_items};
@@ -60,6 +60,8 @@ pub(super) struct Made {
 pub(super) struct Shape {
     /// The column of tokens that join the rows of a person.
     pub(super) token: Option<String>,
+    /// Whether something joins the rows of a person: the token, or the tokens of another identifier.
+    pub(super) linked: bool,
     /// Item columns by level, finest first.
     pub(super) items: Vec<Vec<String>>,
     pub(super) quasi_identifiers: Vec<String>,
@@ -76,9 +78,13 @@ impl Workshop<'_> {
         let keeps_token = subject.is_some_and(|spec| spec.scope != Scope::None) && self.keeps_subject(&columns);
         let mut marks = self.pool.marks()?;
         self.check_models(&columns)?;
+        self.check_rows_are_people(&columns)?;
         self.cap(&mut marks)?;
         let item_levels = item_levels(self.product, &columns, table)?;
-        let mut generalized = self.generalize(&columns, keeps_token, &mut marks, &item_levels)?;
+        // A telephone number tells the rows of a person together as well as the person's token, also when it is a token itself.
+        let mut tokens = columns.iter().filter(|(_, column)| is_token_of_identifier(column));
+        let linked = self.pool.subject.is_some() && (keeps_token || tokens.next().is_some());
+        let mut generalized = self.generalize(&columns, linked, &mut marks, &item_levels)?;
         generalized.settle(self, &marks)?;
         let mut report = ProductReport::new(&self.product.name, ProductKind::Records);
         report.accepted_risk.clone_from(&self.product.accept_risk);
@@ -89,6 +95,7 @@ impl Workshop<'_> {
         generalized.describe(self, &mut report);
         let shape = Shape {
             token: keeps_token.then(|| TOKEN.to_owned()),
+            linked,
             items: item_levels
                 .iter()
                 .map(|level| level.iter().map(|&column| table.schema().field(column).name().clone()).collect())
@@ -144,6 +151,33 @@ impl Workshop<'_> {
         name.is_some_and(|name| columns.iter().any(|(column, _)| **column == name))
     }
 
+    /// Where every row is said to be a different person, an identifier that names two rows says otherwise, and no count of people is to be trusted.
+    fn check_rows_are_people(&self, columns: &[(&String, &Column)]) -> Result<()> {
+        if self.pool.subject.is_some() || self.product.models.is_empty() {
+            return Ok(());
+        }
+        let table = &self.pool.table;
+        for (name, _) in columns.iter().filter(|(_, column)| is_token_of_identifier(column)) {
+            let index = table.column(name)?;
+            let (mut named, mut codes) = (0, Vec::new());
+            for chunk in 0..table.chunks() {
+                codes.clear();
+                table.codes(chunk, index, &mut codes)?;
+                named += codes.iter().filter(|&&code| code != NULL_CODE).count();
+            }
+            let again = named.saturating_sub(table.distinct(index)?);
+            if again > 0 {
+                return Err(Error::rows(
+                    *name,
+                    again as u64,
+                    "have an identifier that another row has too, but without [subject] every row is a different person",
+                    "name the column of the person under [subject], or drop this one",
+                ));
+            }
+        }
+        Ok(())
+    }
+
     /// A quasi-identifier that nothing protects is refused, even if the policy's own check had let it pass.
     fn check_models(&self, columns: &[(&String, &Column)]) -> Result<()> {
         let has_models = !self.product.models.is_empty();
@@ -185,15 +219,9 @@ impl Workshop<'_> {
     }
 
     /// Finds levels of generalization and marks rows, until item support and models hold together.
-    fn generalize(
-        &self,
-        columns: &[(&String, &Column)],
-        keeps_token: bool,
-        marks: &mut [Vec<u8>],
-        items: &[Vec<usize>],
-    ) -> Result<Generalized> {
+    fn generalize(&self, columns: &[(&String, &Column)], linked: bool, marks: &mut [Vec<u8>], items: &[Vec<usize>]) -> Result<Generalized> {
         self.support(marks, items)?;
-        let mut generalized = generalize::search(self, columns, keeps_token, marks)?;
+        let mut generalized = generalize::search(self, columns, linked, marks)?;
         // Suppressing a row can take support from an item, and the other way round; each round suppresses more, so this ends.
         loop {
             let before = released(marks);
@@ -489,6 +517,11 @@ impl Workshop<'_> {
         let held_out = self.pool.held_out.iter().filter(|&&held| held).count() as u64;
         report.control_people = (held_out > 0).then_some(held_out);
     }
+}
+
+/// Whether the column is an identifier of which tokens are released.
+pub(super) fn is_token_of_identifier(column: &Column) -> bool {
+    column.role == Role::Identifier && !column.is_dropped() && matches!(column.effective_treatment(), Treatment::Pseudonym(_))
 }
 
 /// Item columns of the product by level: a column's level is one more than that of the columns that generalize to it.

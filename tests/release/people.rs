@@ -245,3 +245,75 @@ fn profiles_where_a_person_has_two_rows_are_counted_in_people() {
     let written = Written::of(&outcome, "people");
     assert_eq!(written.column("age"), vec![Some("9".to_owned()); 3], "two rows of ann are no two people");
 }
+
+#[test]
+fn tokens_of_another_identifier_join_the_rows_of_a_person_too() {
+    // No token of the person, but one of their telephone: the adversary sees the same sets of classes.
+    let rows = unique_sets();
+    let phones: Vec<String> = rows.iter().map(|row| format!("+49 {}", row.0)).collect();
+    let with_phone = |rows: &[(&str, &str)]| {
+        let table = table(rows);
+        batch([
+            ("subject_id", std::sync::Arc::clone(table.column(0))),
+            ("place", std::sync::Arc::clone(table.column(1))),
+            ("phone", texts(phones.iter().map(String::as_str))),
+        ])
+    };
+    let text =
+        events("none").replace("[columns.place]", "[columns.phone]\nrole = 'identifier'\ntreatment = { pseudonym = { } }\n[columns.place]");
+    let (_run, outcome) = run(&text, &with_phone(&rows));
+    let outcome = outcome.expect("published");
+    let product = outcome.product("log").expect("the product");
+    let written = Written::of(&outcome, "log");
+    assert_eq!(
+        written.people_by_class(&["phone"], "place").values().filter(|places| places.len() == 3).count(),
+        4,
+        "the sets are there to see"
+    );
+    assert_eq!(guarantee(product, "k-anonymity").unit, Unit::SubjectPerRow, "three people a class, but every set of classes is unique");
+    assert_eq!(product.k(), None);
+    assert!(verify(&outcome.release, &[], None).expect("a release").holds);
+    // Dropped, or a scope that drops it, and nothing joins rows: people are counted by class again.
+    for replaced in ["treatment = 'drop'", "treatment = { pseudonym = { scope = 'none' } }"] {
+        let (_run, outcome) = run(&text.replace("treatment = { pseudonym = { } }", replaced), &with_phone(&rows));
+        let outcome = outcome.expect("published");
+        assert_eq!(Written::of(&outcome, "log").columns, ["place"]);
+        assert_eq!(outcome.product("log").expect("the product").k(), Some(3));
+    }
+    // Where no column names the person, an identifier that names several rows contradicts "every row is a different person".
+    let plain = text.replace(
+        "[subject]\n    column = 'subject_id'\n    pseudonym = { scope = 'none' }",
+        "[columns.subject_id]\nrole = 'other'\ntreatment = 'drop'",
+    );
+    let (refused, outcome) = run(&plain, &with_phone(&rows));
+    assert!(matches!(outcome, Err(Error::Column { rows: Some(8), .. })), "{outcome:?}");
+    assert!(!refused.out().join("release").exists());
+}
+
+#[test]
+fn the_attack_on_items_uses_any_token_that_joins_rows() {
+    let mut draws = super::support::Draws(4);
+    let rows: Vec<(String, String)> = (0..300).map(|i| (format!("p{:02}", i % 30), format!("a{}", draws.below(60)))).collect();
+    let table = batch([
+        ("subject_id", texts(rows.iter().map(|r| r.0.as_str()))),
+        ("phone", texts(rows.iter().map(|r| r.0.as_str()))),
+        ("artist_id", texts(rows.iter().map(|r| r.1.as_str()))),
+    ]);
+    let text = "
+        version = 1
+        name = 'phones'
+        subject = { column = 'subject_id', pseudonym = { scope = 'none' } }
+        [columns]
+        phone = { role = 'identifier', treatment = { pseudonym = { } } }
+        artist_id = { role = 'item' }
+        [gate]
+        attacks = ['known-items']
+        trials = 100
+        [[products]]
+        name = 'log'
+        kind = 'records'
+    ";
+    let (_run, outcome) = run(text, &table);
+    let error = outcome.expect_err("ten artists under one token are a fingerprint");
+    assert!(error.to_string().contains("known-items"), "{error}");
+}
