@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 use std::ffi::OsStr;
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -126,7 +127,7 @@ pub(crate) fn people(count: u32) -> String {
     let mut text = "subject_id,birth_year,city\n".to_owned();
     for person in 0..count {
         let city = if person % 2 == 0 { "Sesame Aachen" } else { "Sesame Bergen" };
-        text.push_str(&format!("sesame-{person},{},{city}\n", 1940 + (person * 7) % 60));
+        writeln!(text, "sesame-{person},{},{city}", 1940 + (person * 7) % 60).expect("text");
     }
     text
 }
