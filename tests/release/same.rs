@@ -217,9 +217,9 @@ fn order_and_split_of_the_input_change_no_row() {
                     let start = (piece * size).min(batch.num_rows());
                     let part = batch.slice(start, size.min(batch.num_rows() - start));
                     if extension == "arrow" {
-                        write_ipc(&path, &part)
+                        write_ipc(&path, &part);
                     } else {
-                        write_parquet(&path, &part)
+                        write_parquet(&path, &part);
                     }
                     path
                 })

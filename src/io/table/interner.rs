@@ -394,7 +394,7 @@ mod tests {
         let none = DictionaryArray::<Int32Type>::new(Int32Array::from(vec![None, None]), Arc::new(StringArray::from(Vec::<&str>::new())));
         let mut interner = ColumnInterner::new("c", none.data_type()).unwrap();
         assert_eq!(codes(&mut interner, &none), [NULL_CODE; 2]);
-        assert_eq!(codes(&mut interner, &none.slice(1, 0)), []);
+        assert!(codes(&mut interner, &none.slice(1, 0)).is_empty());
         assert!(interner.is_empty());
     }
 
