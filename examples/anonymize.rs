@@ -16,45 +16,51 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-/// Turns a pool of listening histories into a release. Without arguments: simulates 2,000 people and releases them into target/demo/.
+/// Turn a pool of listening histories into a release
+///
+/// Without --policy it shows itself: 2,000 people are simulated and released into target/demo/ with the built-in policy.
+/// Nothing is published unless the gate passes: no error, refusal or kill leaves a product behind.
 #[derive(Debug, Parser)]
+#[command(name = "anonymize", version, after_help = ENDS)]
 struct Arguments {
-    /// The policy
-    #[arg(long, requires = "input", requires = "output")]
+    /// The policy: what each column is, what is released, which risk is too much (start from examples/policies/)
+    #[arg(long, value_name = "FILE", requires = "input")]
     policy: Option<PathBuf>,
     /// Files, folders and archives with events, or with a plain table
-    #[arg(long, num_args = 1.., requires = "policy")]
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "policy")]
     input: Vec<PathBuf>,
     /// Files with one row of attributes a person
-    #[arg(long, num_args = 1..)]
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "policy")]
     profiles: Vec<PathBuf>,
-    /// Folder for the release and the steward's folder
-    #[arg(long, requires = "policy")]
+    /// Folder in which release/ (handed over) and steward/ (stays) appear; it must hold neither
+    #[arg(long, value_name = "DIR", requires = "policy")]
     output: Option<PathBuf>,
-    /// Files with people who are not in the pool, as a baseline
-    #[arg(long, num_args = 1..)]
+    /// Files with people who are not in the pool, as a baseline (not in this version)
+    #[arg(long, value_name = "PATH", num_args = 1.., requires = "policy")]
     control: Vec<PathBuf>,
-    /// Key file; without one a key is made, used and forgotten
-    #[arg(long)]
+    /// Key file (see keygen); without one a key is made, used and forgotten
+    #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
-    /// Budget of the pool, for differentially private products
-    #[arg(long)]
+    /// Budget of the pool, for differentially private products (not in this version)
+    #[arg(long, value_name = "FILE", requires = "policy")]
     ledger: Option<PathBuf>,
     /// Format of the products
     #[arg(long, default_value = "parquet", value_parser = ["parquet", "ipc", "csv"])]
     format: String,
     /// Memory to use, beside distinct people and values
-    #[arg(long, default_value = "1GiB", value_parser = memory)]
+    #[arg(long, value_name = "SIZE", default_value = "1GiB", value_parser = memory)]
     memory: usize,
     /// Threads; all processors by default
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     threads: Option<usize>,
-    /// Measure and decide, publish nothing
-    #[arg(long)]
+    /// Measure and decide, publish nothing; needs no --output
+    #[arg(long, requires = "policy")]
     assess_only: bool,
     #[command(flatten)]
     console: Output,
 }
+
+const ENDS: &str = "Exit codes: 0 done, 1 failed (files, data), 2 bad usage, policy or key, 3 refused.";
 
 fn main() -> ExitCode {
     common::run(
@@ -90,27 +96,36 @@ fn release(arguments: &Arguments, policy: &Path, console: &Console) -> Result<Su
     if arguments.ledger.is_some() {
         return Err(Error::unsupported("--ledger", "a ledger, which belongs to differentially private products"));
     }
-    let mut job = Anonymizer::new(Policy::from_path(policy)?)
+    let job = configured(Policy::from_path(policy)?, arguments, console)?
         .input(arguments.input.iter().cloned())
-        .profiles(arguments.profiles.iter().cloned())
-        .format(format(&arguments.format))
-        .memory(arguments.memory);
+        .profiles(arguments.profiles.iter().cloned());
+    if arguments.assess_only {
+        let report = job.assess()?;
+        return Ok(Summary::new(summary(&report), common::to_json(&report)?));
+    }
+    let Some(output) = &arguments.output else {
+        return Err(Error::policy("--output", "no output folder was given", "name one, or give --assess-only to publish nothing"));
+    };
+    match job.output(output).run() {
+        Ok(outcome) => Ok(published(&outcome)),
+        Err(error @ Error::Refused { .. }) => {
+            console.note(&format!("Why, in detail (stays with you): {}", output.join("refused").join("report.html").display()));
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// A run with the options that both ways of calling have.
+fn configured(policy: Policy, arguments: &Arguments, console: &Console) -> Result<Anonymizer> {
+    let mut job = Anonymizer::new(policy).format(format(&arguments.format)).memory(arguments.memory).observer(observer(console));
     if let Some(file) = &arguments.key_file {
         job = job.key(Key::from_file(file)?);
     }
     if let Some(threads) = arguments.threads {
         job = job.threads(threads);
     }
-    if let Some(output) = &arguments.output {
-        job = job.output(output);
-    }
-    let job = job.observer(observer(console));
-    if arguments.assess_only {
-        let report = job.assess()?;
-        return Ok(Summary::new(summary(&report), common::to_json(&report)?));
-    }
-    let outcome = job.run()?;
-    Ok(published(&outcome))
+    Ok(job)
 }
 
 fn format(name: &str) -> SinkFormat {
@@ -123,6 +138,8 @@ fn format(name: &str) -> SinkFormat {
 
 /// What a newcomer sees first: a simulated pool, released with the built-in policy.
 fn demo(arguments: &Arguments, console: &Console) -> Result<Summary> {
+    // What can be wrong with the arguments is found before anything is removed.
+    let job = configured(demo_policy()?, arguments, console)?;
     let folder = Path::new("target/demo");
     for part in ["pool", "release", "steward", "refused", "refusals.jsonl"] {
         let path = folder.join(part);
@@ -134,13 +151,7 @@ fn demo(arguments: &Arguments, console: &Console) -> Result<Summary> {
     }
     let pool = folder.join("pool");
     simulate(&Simulation::new(2000, 400_000, 1)?, &pool)?;
-    let outcome = Anonymizer::new(demo_policy()?)
-        .input([pool.join("events.parquet")])
-        .profiles([pool.join("profiles.parquet")])
-        .output(folder)
-        .memory(arguments.memory)
-        .observer(observer(console))
-        .run()?;
+    let outcome = job.input([pool.join("events.parquet")]).profiles([pool.join("profiles.parquet")]).output(folder).run()?;
     let mut summary = published(&outcome);
     summary.text.insert_str(0, "Simulated 2,000 people with 400,000 plays, and released them with the built-in policy.\n");
     Ok(summary)
@@ -189,11 +200,7 @@ fn summary(report: &Report) -> String {
         lines.push(format!("  {}: {} rows{people}", product.name, product.rows));
     }
     lines.extend(report.statements.iter().map(|statement| format!("  {statement}")));
-    lines.push(if report.gate.passed {
-        "  Gate: passed".to_owned()
-    } else {
-        format!("  Gate: refused: {}", report.gate.reasons.join("; "))
-    });
+    lines.extend(report.gate.reasons.iter().map(|reason| format!("  Gate: {reason}")));
     lines.join("\n")
 }
 

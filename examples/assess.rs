@@ -9,20 +9,23 @@ use common::{Output, Summary};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-/// Measures what an attacker achieves against the inputs as they are; the steward's report goes to standard output.
+/// Measure what an attacker achieves against the inputs as they are
+///
+/// Changes and publishes nothing; the steward's report goes to standard output as JSON. Exit code 0 whatever the risk is.
 #[derive(Debug, Parser)]
+#[command(name = "assess", version)]
 struct Arguments {
     /// Files, folders and archives with events, or with a plain table
-    #[arg(long, num_args = 1.., required = true)]
+    #[arg(long, value_name = "PATH", num_args = 1.., required = true)]
     input: Vec<PathBuf>,
     /// Files with one row of attributes a person
-    #[arg(long, num_args = 1..)]
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     profiles: Vec<PathBuf>,
     /// The policy that says what each column is
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     policy: PathBuf,
-    /// The data that the input was made from
-    #[arg(long, num_args = 1..)]
+    /// The data that the input was made from (not in this version)
+    #[arg(long, value_name = "PATH", num_args = 1..)]
     original: Vec<PathBuf>,
     #[command(flatten)]
     console: Output,

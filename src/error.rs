@@ -35,9 +35,9 @@ pub enum Error {
         remedy: String,
     },
     /// The policy says something that cannot be right.
-    #[error("policy: {key}: {problem}; {remedy}")]
+    #[error("{}{key}: {problem}; {remedy}", place_of(key))]
     Policy {
-        /// Dotted path of the key, for example `columns.birth_year.hierarchy`.
+        /// Dotted path of the key, for example `columns.birth_year.hierarchy`; or an option of the command line, for example `--output`.
         key: String,
         /// What is wrong.
         problem: String,
@@ -45,7 +45,7 @@ pub enum Error {
         remedy: String,
     },
     /// The policy asks for something that this version cannot do. It is refused rather than ignored.
-    #[error("policy: {key}: {feature} is not available in this version; remove it from the policy")]
+    #[error("{}{key}: {feature} is not available in this version; leave it out", place_of(key))]
     Unsupported {
         /// Dotted path of the key.
         key: String,
@@ -102,6 +102,11 @@ pub enum Error {
         /// The kind of failure; the library's own message may quote values and is left out.
         kind: String,
     },
+}
+
+/// An option of the command line stands in no policy.
+fn place_of(key: &str) -> &'static str {
+    if key.starts_with("--") { "" } else { "policy: " }
 }
 
 fn at_record(record: Option<u64>) -> String {
@@ -190,6 +195,13 @@ mod tests {
         assert_eq!(error.to_string(), "column birth_year (3 rows): not in the hierarchy file; add the missing leaves");
         let error = Error::data("a.zip!b.json", Some(7), "not a JSON object", "export the file again");
         assert_eq!(error.to_string(), "a.zip!b.json, record 7: not a JSON object; export the file again");
+    }
+
+    #[test]
+    fn an_option_is_not_called_a_part_of_the_policy() {
+        assert!(Error::policy("--output", "p", "r").to_string().starts_with("--output: p"));
+        assert!(Error::policy("columns.x", "p", "r").to_string().starts_with("policy: columns.x: p"));
+        assert!(Error::unsupported("--ledger", "f").to_string().starts_with("--ledger: f"));
     }
 
     #[test]

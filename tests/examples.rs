@@ -1,1 +1,11 @@
-//! Tests of `examples` from outside the crate.
+//! The example binaries, run as a newcomer, a steward and a saboteur would.
+
+mod archives;
+mod assessing;
+mod failures;
+mod kills;
+mod newcomer;
+mod policies;
+mod support;
+mod tampering;
+mod tools;

@@ -48,12 +48,19 @@ pub(crate) struct Summary {
     pub(crate) text: String,
     /// For programs; standard output with `--json`.
     pub(crate) json: Value,
+    /// The exit code; the text of a summary that is not 0 is shown in spite of `--quiet`.
+    pub(crate) exit: u8,
 }
 
 impl Summary {
     /// A summary for people and the JSON object that says the same to programs.
     pub(crate) fn new(text: impl Into<String>, json: Value) -> Self {
-        Self { text: text.into(), json }
+        Self { text: text.into(), json, exit: 0 }
+    }
+
+    /// The same with another exit code: the work was done, and its result is a no.
+    pub(crate) fn ends_with(self, exit: u8) -> Self {
+        Self { exit, ..self }
     }
 }
 
@@ -69,10 +76,10 @@ pub(crate) fn run<Options: clap::Parser>(
     let output = output(&options);
     match work(options, &Console { output }) {
         Ok(summary) => {
-            if !output.quiet {
+            if !output.quiet || summary.exit != 0 {
                 say(&summary.text);
             }
-            if output.json { print_json(&summary.json, 0) } else { ExitCode::SUCCESS }
+            if output.json { print_json(&summary.json, summary.exit) } else { ExitCode::from(summary.exit) }
         }
         Err(error) => {
             let code = error.exit_code();
@@ -118,6 +125,13 @@ pub(crate) struct Console {
 }
 
 impl Console {
+    /// A line on standard error, unless `--quiet` was given.
+    pub(crate) fn note(&self, text: &str) {
+        if !self.output.quiet {
+            say(text);
+        }
+    }
+
     /// A progress bar of `total` steps, a spinner if the number is not known. It appears on standard error after one second, if that is a terminal
     /// and `--quiet` was not given.
     pub(crate) fn progress(&self, label: &'static str, total: Option<u64>) -> Progress {
@@ -174,6 +188,8 @@ impl Drop for Progress {
 }
 
 // Every binary compiles this module, but not every one has progress to show.
+const _: fn(Summary, u8) -> Summary = Summary::ends_with;
+const _: fn(&Console, &str) = Console::note;
 const _: fn(&Console, &'static str, Option<u64>) -> Progress = Console::progress;
 const _: fn(&Progress, u64) = Progress::advance;
 const _: fn(&Progress, String) = Progress::label;

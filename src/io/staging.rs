@@ -40,6 +40,8 @@ pub struct Staging {
     folder: PathBuf,
     /// Keeps the lock.
     lock: Option<File>,
+    /// Held while the output folder is changed.
+    guard: Option<File>,
     /// The output folder did not exist before.
     made_output: bool,
 }
@@ -51,7 +53,10 @@ impl Staging {
     /// The output already has a release; the folder cannot be written.
     pub fn new(output: &Path) -> Result<Self> {
         let made_output = !output.exists();
-        fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
+        if !made_output && !output.is_dir() {
+            return Err(Error::policy("--output", "there is a file of this name", "name a folder, an empty or a new one"));
+        }
+        let guard = make_and_guard(output)?;
         remove_stale(output)?;
         if exists(&output.join(RELEASE))? || exists(&output.join(STEWARD))? {
             return Err(Error::policy(
@@ -62,7 +67,7 @@ impl Staging {
         }
         // From here on, dropping `staging` cleans up.
         let folder = output.join(format!("{PREFIX}{}", random_suffix().map_err(|e| Error::io(output, e))?));
-        let mut staging = Self { output: output.to_owned(), folder, lock: None, made_output };
+        let mut staging = Self { output: output.to_owned(), folder, lock: None, guard, made_output };
         make_private_folder(&staging.folder)?;
         let path = staging.folder.join(LOCK);
         let lock = OpenOptions::new().write(true).create_new(true).open(&path).map_err(|e| Error::io(&path, e))?;
@@ -71,6 +76,7 @@ impl Staging {
         // Protected by the folder it is in; once published it has the rights that the user's mask gives.
         fs::create_dir(staging.release()).map_err(|e| Error::io(staging.release(), e))?;
         make_private_folder(&staging.steward())?;
+        staging.guard = None;
         Ok(staging)
     }
 
@@ -90,12 +96,13 @@ impl Staging {
     ///
     /// # Errors
     /// A file cannot be brought to disk or a folder cannot be moved; then nothing is published.
-    pub fn publish(self) -> Result<()> {
+    pub fn publish(mut self) -> Result<()> {
         sync_tree(&self.release())?;
         sync_tree(&self.steward())?;
+        self.guard = guard(&self.output);
         let (release, steward) = (self.output.join(RELEASE), self.output.join(STEWARD));
         if exists(&release)? || exists(&steward)? {
-            return Err(Error::policy("--output", "another run has published there meanwhile", "give another folder"));
+            return Err(published_meanwhile());
         }
         let mark = self.folder.join(PUBLISHING);
         File::create(&mark).and_then(|file| file.sync_all()).map_err(|e| Error::io(&mark, e))?;
@@ -113,13 +120,42 @@ impl Staging {
     }
 }
 
+/// Makes the output folder if it does not exist, and takes its guard.
+fn make_and_guard(output: &Path) -> Result<Option<File>> {
+    // Another run may remove a folder that it made and left empty, until the guard is taken.
+    for _ in 0..100 {
+        fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
+        let guard = guard(output);
+        if output.is_dir() {
+            return Ok(guard);
+        }
+    }
+    Err(Error::io(output, io::ErrorKind::NotFound.into()))
+}
+
+/// Keeps other runs from changing the output folder until it is dropped: without it, one run could take a staging folder that another is just making
+/// or removing for one that a killed run left. Some file systems cannot lock folders; there such a run may fail, but nothing is published by halves.
+fn guard(output: &Path) -> Option<File> {
+    let folder = File::open(output).ok()?;
+    folder.lock().ok()?;
+    Some(folder)
+}
+
 fn rename(from: &Path, to: &Path) -> Result<()> {
-    fs::rename(from, to).map_err(|e| Error::io(to, e))
+    fs::rename(from, to).map_err(|e| match e.kind() {
+        io::ErrorKind::DirectoryNotEmpty | io::ErrorKind::AlreadyExists => published_meanwhile(),
+        _ => Error::io(to, e),
+    })
+}
+
+fn published_meanwhile() -> Error {
+    Error::policy("--output", "another run has published there meanwhile", "give another folder")
 }
 
 impl Drop for Staging {
     fn drop(&mut self) {
         // There is nobody to tell an error to; the next run on this output removes what is left.
+        let _guard = self.guard.take().or_else(|| guard(&self.output));
         let _ = fs::remove_dir_all(&self.folder);
         self.lock = None;
         if self.made_output {

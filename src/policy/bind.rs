@@ -60,10 +60,16 @@ impl Policy {
             }
         }
         if !undeclared.is_empty() {
+            // The names that a text without a header gives its columns.
+            let remedy = if undeclared.iter().all(|name| name.starts_with("column_")) {
+                "the text was read without a header: set header = true under [input] if it has one, or name the columns in [input.columns]"
+            } else {
+                "declare a role for each: role = \"other\" keeps a column as it is, treatment = \"drop\" leaves it out"
+            };
             return Err(Error::policy(
                 format!("{}.columns", table.name()),
                 format!("{} of the {table} table without a role: {}", counted(undeclared.len(), "column"), in_list(undeclared)),
-                "declare a role for each: role = \"other\" keeps a column as it is, treatment = \"drop\" leaves it out",
+                remedy,
             ));
         }
         let missing: BTreeSet<&str> =

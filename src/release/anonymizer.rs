@@ -1,5 +1,6 @@
 //! The main job: a pool and a policy in, a release out.
 
+use super::budget::Budget;
 use super::gate;
 use super::measure::{self, Measurement};
 use super::pool::{self, Pool, PoolOptions};
@@ -217,7 +218,7 @@ impl Anonymizer {
         let mut clock = Instant::now();
         self.tell(&Stage::Reading);
         let options = PoolOptions {
-            memory: self.memory / 3,
+            memory: Budget::new(self.memory).table(),
             folder: staging.steward(),
             threads: self.threads,
             batch_rows: self.batch_rows,

@@ -1,5 +1,6 @@
 //! Measuring the risk of a table as it is.
 
+use super::budget::Budget;
 use super::gate;
 use super::measure::{entry, k_anonymity, known_items, known_values, recount_table};
 use super::pool::{self, PoolOptions, PoolTable};
@@ -32,7 +33,13 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
     policy.validate()?;
     let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = PoolOptions { memory: memory / 3, folder: folder.path().to_owned(), threads, batch_rows: 8192, code_everything: true };
+    let options = PoolOptions {
+        memory: Budget::new(memory).table(),
+        folder: folder.path().to_owned(),
+        threads,
+        batch_rows: 8192,
+        code_everything: true,
+    };
     let pool = pool::read(policy, inputs, profiles, &Key::forgotten()?, &options)?;
     let created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let mut report = Report::new(&policy.name, created, policy.gate.max_risk);

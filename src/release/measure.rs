@@ -1,5 +1,6 @@
 //! What a written product shows: recounted from its file, then attacked.
 
+use super::budget::Budget;
 use super::records::{Made, OWNER, Shape, Workshop};
 use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
 use super::rows::{ItemRows, ReleasedRows};
@@ -116,7 +117,7 @@ impl Measurement<'_> {
         }
         let table = match made.owned.take() {
             Some(owned) => owned,
-            None => load(&made.path, &columns, self.memory / 3, self.threads, self.folder)?,
+            None => load(&made.path, &columns, Budget::new(self.memory).table(), self.threads, self.folder)?,
         };
         let measured = Measured::new(table, &shape)?;
         let report = &mut made.report;
@@ -170,7 +171,7 @@ impl Measurement<'_> {
         let Some(support) = &self.product.item_support else { return Ok(()) };
         let rows = measured.rows();
         let items = Items::new(&rows, shape)?;
-        let counts = item_support(&items, rows.subjects()?, items.count(), self.memory / 4)?;
+        let counts = item_support(&items, rows.subjects()?, items.count(), Budget::new(self.memory).algorithm())?;
         let smallest = counts.iter().copied().filter(|&count| count > 0).min();
         let verified = if shape.token.is_some() || measured.subject.is_none() { Verified::Release } else { Verified::ReleaseAndPool };
         let mut guarantee = Guarantee::new("item-support", Unit::SubjectPerRow, verified).parameter("min_subjects", support.min_subjects);
@@ -296,7 +297,7 @@ pub(super) fn known_items(
     memory: usize,
 ) -> Result<Vec<AttackResult>> {
     let items = Items::new(rows, shape)?;
-    let matrix = SubjectItems::build(&items, rows.subjects()?, items.count(), memory / 4)?;
+    let matrix = SubjectItems::build(&items, rows.subjects()?, items.count(), Budget::new(memory).algorithm())?;
     let item_ids = items.ids(seed)?;
     // People are named by what they have, so that choices depend neither on tokens nor on the order of rows.
     let subject_ids: Vec<u64> = (0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX))
@@ -319,7 +320,7 @@ pub(super) fn known_values(
     let values = ValueRows { rows, columns: indices };
     let ids = values.subject_ids(seed)?;
     KnownValues::new(&values, columns.iter().cloned(), rows.subjects()?, &ids)?
-        .with_memory(memory / 4)
+        .with_memory(Budget::new(memory).algorithm())
         .run(&AttackOptions::new(gate, *seed))
 }
 

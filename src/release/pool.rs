@@ -266,6 +266,12 @@ fn held_out(policy: &Policy, table: &CodedTable, subject: usize, key: &Key) -> R
     Ok(hashes.iter().map(|&hash| hash < limit).collect())
 }
 
+/// The file that holds a source: `a.zip` for `a.zip!member`. A folder may have an exclamation mark in its name too.
+pub(super) fn file_of(source: &str) -> String {
+    let ends = source.match_indices('!').map(|(at, _)| at).chain([source.len()]);
+    ends.filter_map(|end| source.get(..end)).find(|path| Path::new(path).is_file()).unwrap_or(source).to_owned()
+}
+
 /// One entry a file: members of an archive are counted with it.
 fn list_inputs(
     sources: &[Arc<dyn Source>],
@@ -278,7 +284,7 @@ fn list_inputs(
     let mut order: Vec<String> = Vec::new();
     let mut merged: BTreeMap<String, (u64, BTreeSet<u32>, u64)> = BTreeMap::new();
     for (index, source) in sources.iter().enumerate() {
-        let path = source.name().split('!').next().unwrap_or_default().to_owned();
+        let path = file_of(source.name());
         let entry = merged.entry(path.clone()).or_insert_with(|| {
             order.push(path);
             (0, BTreeSet::new(), 0)
@@ -291,7 +297,7 @@ fn list_inputs(
     }
     for path in order {
         let (rows, codes, anonymous) = merged.remove(&path).unwrap_or_default();
-        let sha256 = if Path::new(&path).is_file() { sha256_file(Path::new(&path))? } else { String::new() };
+        let sha256 = sha256_file(Path::new(&path))?;
         inputs.push(InputFile { sha256, rows, subjects: codes.len() as u64 + anonymous, path });
     }
     Ok(())

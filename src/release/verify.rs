@@ -1,12 +1,13 @@
 //! Checking a release from outside, from its files alone.
 
 use super::measure::{k_anonymity, recount};
-use super::pool::commitment;
+use super::pool::{commitment, file_of};
 use super::report::{Audience, Guarantee, ProductReport, Report, Unit, Verified, html};
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
-use crate::io::{ReadOptions, read, sha256_file};
+use crate::io::{ReadOptions, contents, read, sha256_file};
 use crate::keys::Key;
+use crate::listening::open;
 use crate::pipeline::value_type;
 use crate::policy::{Model, Policy, Product, RecordsProduct, Role, Table};
 use arrow::array::{Array, AsArray, RecordBatch};
@@ -74,7 +75,7 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
     let policy_path = release.join("policy.toml");
     let policy_text = fs::read_to_string(&policy_path).map_err(|e| Error::io(&policy_path, e))?;
     let policy = Policy::from_toml(&policy_text)?;
-    let mut checks = vec![check_commitment(&report, originals, key)?];
+    let mut checks = vec![check_commitment(&policy, &report, originals, key)?];
     checks.push(check_report(release, &text, &report)?);
     checks.push(check_policy(&policy, &policy_text, &report)?);
     let shown = transformations(release)?;
@@ -102,33 +103,52 @@ fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> 
     Check { product: (!product.is_empty()).then(|| product.to_owned()), statement: statement.to_owned(), verified, holds, found }
 }
 
-fn check_commitment(report: &Report, originals: &[PathBuf], key: Option<&Key>) -> Result<Check> {
+fn check_commitment(policy: &Policy, report: &Report, originals: &[PathBuf], key: Option<&Key>) -> Result<Check> {
     let statement = "was made from inputs with this commitment";
     let (Some(key), false) = (key, originals.is_empty()) else {
         return Ok(check("", statement, None, "needs the original files and the key file".to_owned()));
     };
-    let mut digests = Vec::new();
-    for path in originals {
-        for file in files_below(path)? {
-            digests.push(sha256_file(&file)?);
+    let mut same = false;
+    for files in input_candidates(policy, originals)? {
+        let digests = files.iter().map(|file| sha256_file(file)).collect::<Result<Vec<_>>>()?;
+        same = commitment(&digests, key) == report.input_commitment;
+        if same {
+            break;
         }
     }
-    let found = commitment(&digests, key);
-    let same = found == report.input_commitment;
-    let text =
-        if same { "the originals and the key give the same commitment" } else { "the originals and the key give another commitment" };
+    let text = if same {
+        "the originals and the key give the same commitment"
+    } else {
+        "the originals and the key give another commitment: these are other files, or this is another key"
+    };
     Ok(Check { verified: Verified::ReleaseAndPool, ..check("", statement, Some(same), text.to_owned()) })
 }
 
-fn files_below(path: &Path) -> Result<Vec<PathBuf>> {
-    if !path.is_dir() {
-        return Ok(vec![path.to_owned()]);
+/// Which files of the given folders and archives the run may have read: all of them, those with events, or those with events and those with profiles. A
+/// commitment that one of these gives binds the release to these files.
+fn input_candidates(policy: &Policy, originals: &[PathBuf]) -> Result<Vec<Vec<PathBuf>>> {
+    let mut all = Vec::new();
+    for path in originals {
+        all.extend(contents(path)?.iter().map(|content| PathBuf::from(file_of(content.name()))));
     }
-    let mut files = Vec::new();
-    for entry in fs::read_dir(path).map_err(|e| Error::io(path, e))? {
-        files.extend(files_below(&entry.map_err(|e| Error::io(path, e))?.path())?);
-    }
-    Ok(files)
+    let mut candidates = vec![distinct(all)];
+    let input = policy.input.clone().unwrap_or_default();
+    // What does not read as the one or the other was not read as it.
+    let recognized = |table| {
+        let sources = open(originals, table, &input).unwrap_or_default();
+        distinct(sources.iter().map(|source| PathBuf::from(file_of(source.name()))).collect())
+    };
+    let (events, profiles) = (recognized(Table::Events), recognized(Table::Profiles));
+    candidates.push([events.clone(), profiles].concat());
+    candidates.push(events);
+    Ok(candidates)
+}
+
+/// Every file once, also if it is reached on two ways.
+fn distinct(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
+    let mut seen = HashSet::new();
+    files.retain(|file| seen.insert(file.canonicalize().unwrap_or_else(|_| file.clone())));
+    files
 }
 
 fn check_product(
@@ -171,6 +191,7 @@ fn check_product(
             (None, true) => {
                 check(name, &statement, Some(counted.rows == subjects), format!("{} rows, each a different person", counted.rows))
             }
+            (None, false) if counted.rows < subjects => check(name, &statement, Some(false), format!("{} rows", counted.rows)),
             (None, false) => check(name, &statement, None, "no token tells people apart; needs the pool".to_owned()),
         });
     }
@@ -211,6 +232,9 @@ fn check_guarantee(
     if guarantee.model == "item-support" {
         let wanted = declared.item_support.as_ref().map_or(u64::MAX, |support| support.min_subjects);
         return Ok(match counted.smallest_support {
+            Some(rows) if token.is_none() && policy.subject.is_some() && !bounds(rows, guarantee.achieved) => {
+                check(&stated.name, &statement, Some(false), format!("the rarest item has {rows} rows"))
+            }
             _ if token.is_none() && policy.subject.is_some() => {
                 check(&stated.name, &statement, None, "no token tells people apart; needs the pool".to_owned())
             }
@@ -240,6 +264,10 @@ fn check_guarantee(
     let found = k_anonymity(model, classes.claim(k.get()), k.get(), Verified::Release);
     if found.verified == Verified::Unverifiable {
         let rows = classes.smallest_rows.unwrap_or_default();
+        // More people than rows cannot be.
+        if classes.smallest_rows.is_some_and(|rows| !bounds(rows, guarantee.achieved)) {
+            return Ok(check(&stated.name, &statement, Some(false), format!("the smallest class has {rows} rows")));
+        }
         return Ok(check(
             &stated.name,
             &statement,
@@ -267,6 +295,13 @@ fn unit_name(unit: Unit) -> &'static str {
         Unit::Value => "values",
         Unit::Ratio => "ratio",
     }
+}
+
+/// Whether so many rows can belong to as many people as stated.
+fn bounds(rows: u64, stated: Option<f64>) -> bool {
+    #[expect(clippy::cast_precision_loss, reason = "counts of rows and people in a report")]
+    let rows = rows as f64;
+    stated.is_none_or(|stated| stated <= rows)
 }
 
 fn same_count(stated: f64, found: u64) -> bool {

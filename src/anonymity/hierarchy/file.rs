@@ -69,8 +69,15 @@ impl FileLevels {
     /// different parents. Errors name the row.
     pub fn read(column: &str, path: impl AsRef<Path>, delimiter: char) -> Result<Self> {
         let path = path.as_ref();
-        let bytes = std::fs::read(path).map_err(|e| Error::io(path, e))?;
         let name = path.display().to_string();
+        let bytes = std::fs::read(path).map_err(|e| match e.kind() {
+            std::io::ErrorKind::NotFound => Error::policy(
+                format!("columns.{column}.hierarchy.file"),
+                format!("there is no file {name}"),
+                "correct the path; it is relative to the policy file",
+            ),
+            _ => Error::io(path, e),
+        })?;
         let delimiter = u8::try_from(delimiter).ok().filter(u8::is_ascii).ok_or_else(|| {
             Error::policy(format!("columns.{column}.hierarchy.delimiter"), "is not an ASCII character", "use for example \";\" or \",\"")
         })?;

@@ -123,6 +123,11 @@ impl Intervals {
                 }
                 Ok(indices.into_iter().map(Option::flatten).collect())
             }
+            DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Err(Error::column(
+                column,
+                "was read as text, so at least one value is not a number (or there are no values), and text has no intervals",
+                "mend the values that are not numbers, or use a hierarchy of another kind (dates, mask, file)",
+            )),
             other => Err(Error::column(
                 column,
                 format!("has the type {other}, which has no intervals"),
