@@ -11,7 +11,6 @@ use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::keys::Key;
 use crate::policy::{AttackName, Model, Policy, Product, ProductKind, RecordsProduct, Role};
-use crate::risk::attack_seed;
 use std::path::PathBuf;
 
 /// Measures what an attacker achieves against the inputs as they are, under the roles that the policy gives to their columns. Nothing is changed and nothing is written.
@@ -48,9 +47,7 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
     report.recipient.clone_from(&policy.recipient);
     report.inputs = Some(pool.inputs.clone());
     report.excluded = Some(pool.excluded.clone());
-    let mut digests: Vec<&str> = pool.inputs.iter().map(|input| input.sha256.as_str()).collect();
-    digests.sort_unstable();
-    let seed = attack_seed(&[digests.concat().as_bytes(), policy.normalized()?.as_bytes()]);
+    let seed = pool.attack_seed(policy)?;
     for product in &policy.products {
         let Product::Records(product) = product else { continue };
         let table = pool.table(product.source)?;

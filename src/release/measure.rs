@@ -57,7 +57,7 @@ pub(super) fn names_no_columns(source: &Arc<dyn Source>) -> bool {
 }
 
 /// Reads columns of a table of the release as codes.
-fn load(path: &Path, columns: Vec<String>, memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
+fn load(path: &Path, columns: &[String], memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
     let source = open(path)?;
     let table = TableOptions { memory, threads, folder: folder.to_owned(), ..TableOptions::default() };
     let coded: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -65,7 +65,7 @@ fn load(path: &Path, columns: Vec<String>, memory: usize, threads: usize, folder
         let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
         return CodedTableBuilder::new(&Schema::new(fields), &coded, table)?.finish();
     }
-    let options = ReadOptions { columns: Some(columns.clone()), threads, dictionaries: true, ..ReadOptions::default() };
+    let options = ReadOptions { columns: Some(columns.to_vec()), threads, dictionaries: true, ..ReadOptions::default() };
     let stream = read(&[source], &options)?;
     let mut builder = CodedTableBuilder::new(&stream.schema(), &coded, table)?;
     for batch in stream {
@@ -110,20 +110,14 @@ impl Measurement<'_> {
         let needs_all = attacks.contains(&AttackName::KnownValues);
         let mut columns: Vec<String> = shape.token.iter().chain(shape.items.iter().flatten()).cloned().collect();
         columns.dedup();
+        if needs_all {
+            columns = shape.token.iter().chain(&shape.columns).cloned().collect();
+        } else if columns.is_empty() {
+            columns = shape.columns.first().cloned().into_iter().collect();
+        }
         let table = match made.owned.take() {
             Some(owned) => owned,
-            None if needs_all => load(
-                &made.path,
-                shape.token.iter().chain(&shape.columns).cloned().collect(),
-                Budget::new(self.memory).table(),
-                self.threads,
-                self.folder,
-            )?,
-            None if columns.is_empty() => {
-                let first = shape.columns.first().cloned().into_iter().collect();
-                load(&made.path, first, Budget::new(self.memory).table(), self.threads, self.folder)?
-            }
-            None => load(&made.path, columns, Budget::new(self.memory).table(), self.threads, self.folder)?,
+            None => load(&made.path, &columns, Budget::new(self.memory).table(), self.threads, self.folder)?,
         };
         let measured = Measured::new(table, &shape)?;
         let report = &mut made.report;

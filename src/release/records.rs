@@ -34,6 +34,8 @@ pub(super) struct Workshop<'a> {
     pub(super) product: &'a RecordsProduct,
     pub(super) pool: &'a PoolTable,
     pub(super) key: &'a Key,
+    /// Chooses the rows under a cap.
+    pub(super) selection: &'a Key,
     pub(super) memory: usize,
     pub(super) threads: usize,
     pub(super) folder: &'a Path,
@@ -205,7 +207,8 @@ impl Workshop<'_> {
         let Some(max) = self.product.max_events_per_subject else { return Ok(()) };
         let before = marks.to_vec();
         let rows = self.rows(&before);
-        let key = self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
+        let key =
+            self.selection.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
         let prioritized = PrioritizedRows::new(&rows, max, &key, Budget::new(self.memory).algorithm())?;
         let cap = cap(&prioritized, rows.subjects()?, max, Budget::new(self.memory).algorithm())?;
         let mut keeper = cap.keeper();
