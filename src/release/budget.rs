@@ -11,16 +11,16 @@ impl Budget {
 
     /// Rows of a table that is held as codes; more go to a temporary file. The pool and one written product are held at a time.
     pub(super) fn table(self) -> usize {
-        self.0 / 5
+        self.0 / 6
     }
 
     /// Rows that are being put in order for writing.
     pub(super) fn ordering(self) -> usize {
-        self.0 / 6
+        self.0 / 8
     }
 
     /// One algorithm: support, caps, an attack's index.
     pub(super) fn algorithm(self) -> usize {
-        self.0 / 8
+        self.0 / 10
     }
 }
