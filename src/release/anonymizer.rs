@@ -1,5 +1,6 @@
 //! The main job: a pool and a policy in, a release out.
 
+use super::budget::Budget;
 use super::gate;
 use super::measure::{self, Measurement};
 use super::pool::{self, Pool, PoolOptions};
@@ -10,7 +11,6 @@ use crate::error::{Error, Result};
 use crate::io::{SinkFormat, Staging, sha256_file};
 use crate::keys::{Key, KeyOrigin};
 use crate::policy::{Policy, Product};
-use crate::risk::attack_seed;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -123,7 +123,8 @@ impl Anonymizer {
         self
     }
 
-    /// The key of tokens, row order and sampling. Without one a key is made from random bits, used and forgotten.
+    /// The key of tokens, row order and sampling. Without one a key is made from random bits, used and forgotten; the people of the control group and the
+    /// rows under a cap are then chosen by a hash of inputs and policy, so that repeating a refused run repeats its verdict.
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
         self.key = Some(key);
@@ -217,7 +218,7 @@ impl Anonymizer {
         let mut clock = Instant::now();
         self.tell(&Stage::Reading);
         let options = PoolOptions {
-            memory: self.memory / 3,
+            memory: Budget::new(self.memory).table(),
             folder: staging.steward(),
             threads: self.threads,
             batch_rows: self.batch_rows,
@@ -226,7 +227,7 @@ impl Anonymizer {
         let pool = pool::read(&self.policy, &self.inputs, &self.profiles, key, &options)?;
         seconds.read = lap(&mut clock);
         let mut report = self.report(&pool, key);
-        let seed = self.attack_seed(&pool)?;
+        let seed = pool.attack_seed(&self.policy)?;
         let mut made = Vec::new();
         for product in &self.policy.products {
             let Product::Records(product) = product else { continue };
@@ -236,6 +237,7 @@ impl Anonymizer {
                 product,
                 pool: pool.table(product.source)?,
                 key,
+                selection: pool.selection(key),
                 memory: self.memory,
                 threads: self.threads,
                 folder: &scratch,
@@ -272,13 +274,6 @@ impl Anonymizer {
         report.excluded = Some(pool.excluded.clone());
         report.input_commitment = pool.commitment(key);
         report
-    }
-
-    /// Seed of all attacks: a function of inputs and policy, so that a refused run cannot be rolled again.
-    fn attack_seed(&self, pool: &Pool) -> Result<[u8; 32]> {
-        let mut digests: Vec<&str> = pool.inputs.iter().map(|input| input.sha256.as_str()).collect();
-        digests.sort_unstable();
-        Ok(attack_seed(&[digests.concat().as_bytes(), self.policy.normalized()?.as_bytes()]))
     }
 }
 

@@ -1,5 +1,6 @@
 //! Measuring the risk of a table as it is.
 
+use super::budget::Budget;
 use super::gate;
 use super::measure::{entry, k_anonymity, known_items, known_values, recount_table};
 use super::pool::{self, PoolOptions, PoolTable};
@@ -10,7 +11,6 @@ use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::keys::Key;
 use crate::policy::{AttackName, Model, Policy, Product, ProductKind, RecordsProduct, Role};
-use crate::risk::attack_seed;
 use std::path::PathBuf;
 
 /// Measures what an attacker achieves against the inputs as they are, under the roles that the policy gives to their columns. Nothing is changed and nothing is written.
@@ -33,7 +33,13 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
     policy.validate()?;
     let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let options = PoolOptions { memory: memory / 3, folder: folder.path().to_owned(), threads, batch_rows: 8192, code_everything: true };
+    let options = PoolOptions {
+        memory: Budget::new(memory).table(),
+        folder: folder.path().to_owned(),
+        threads,
+        batch_rows: 8192,
+        code_everything: true,
+    };
     let pool = pool::read(policy, inputs, profiles, &Key::forgotten()?, &options)?;
     let created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
     let mut report = Report::new(&policy.name, created, policy.gate.max_risk);
@@ -41,9 +47,7 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
     report.recipient.clone_from(&policy.recipient);
     report.inputs = Some(pool.inputs.clone());
     report.excluded = Some(pool.excluded.clone());
-    let mut digests: Vec<&str> = pool.inputs.iter().map(|input| input.sha256.as_str()).collect();
-    digests.sort_unstable();
-    let seed = attack_seed(&[digests.concat().as_bytes(), policy.normalized()?.as_bytes()]);
+    let seed = pool.attack_seed(policy)?;
     for product in &policy.products {
         let Product::Records(product) = product else { continue };
         let table = pool.table(product.source)?;

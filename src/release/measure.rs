@@ -1,5 +1,6 @@
 //! What a written product shows: recounted from its file, then attacked.
 
+use super::budget::Budget;
 use super::records::{Made, OWNER, Shape, Workshop};
 use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
 use super::rows::{ItemRows, ReleasedRows};
@@ -56,7 +57,7 @@ pub(super) fn names_no_columns(source: &Arc<dyn Source>) -> bool {
 }
 
 /// Reads columns of a table of the release as codes.
-fn load(path: &Path, columns: Vec<String>, memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
+fn load(path: &Path, columns: &[String], memory: usize, threads: usize, folder: &Path) -> Result<CodedTable> {
     let source = open(path)?;
     let table = TableOptions { memory, threads, folder: folder.to_owned(), ..TableOptions::default() };
     let coded: Vec<&str> = columns.iter().map(String::as_str).collect();
@@ -64,7 +65,7 @@ fn load(path: &Path, columns: Vec<String>, memory: usize, threads: usize, folder
         let fields: Vec<Field> = columns.iter().map(|name| Field::new(name, DataType::Utf8, true)).collect();
         return CodedTableBuilder::new(&Schema::new(fields), &coded, table)?.finish();
     }
-    let options = ReadOptions { columns: Some(columns.clone()), threads, dictionaries: true, ..ReadOptions::default() };
+    let options = ReadOptions { columns: Some(columns.to_vec()), threads, dictionaries: true, ..ReadOptions::default() };
     let stream = read(&[source], &options)?;
     let mut builder = CodedTableBuilder::new(&stream.schema(), &coded, table)?;
     for batch in stream {
@@ -109,16 +110,14 @@ impl Measurement<'_> {
         let needs_all = attacks.contains(&AttackName::KnownValues);
         let mut columns: Vec<String> = shape.token.iter().chain(shape.items.iter().flatten()).cloned().collect();
         columns.dedup();
+        if needs_all {
+            columns = shape.token.iter().chain(&shape.columns).cloned().collect();
+        } else if columns.is_empty() {
+            columns = shape.columns.first().cloned().into_iter().collect();
+        }
         let table = match made.owned.take() {
             Some(owned) => owned,
-            None if needs_all => {
-                load(&made.path, shape.token.iter().chain(&shape.columns).cloned().collect(), self.memory / 3, self.threads, self.folder)?
-            }
-            None if columns.is_empty() => {
-                let first = shape.columns.first().cloned().into_iter().collect();
-                load(&made.path, first, self.memory / 3, self.threads, self.folder)?
-            }
-            None => load(&made.path, columns, self.memory / 3, self.threads, self.folder)?,
+            None => load(&made.path, &columns, Budget::new(self.memory).table(), self.threads, self.folder)?,
         };
         let measured = Measured::new(table, &shape)?;
         let report = &mut made.report;
@@ -172,7 +171,7 @@ impl Measurement<'_> {
         let Some(support) = &self.product.item_support else { return Ok(()) };
         let rows = measured.rows();
         let items = Items::new(&rows, shape)?;
-        let counts = item_support(&items, rows.subjects()?, items.count(), self.memory / 4)?;
+        let counts = item_support(&items, rows.subjects()?, items.count(), Budget::new(self.memory).algorithm())?;
         let smallest = counts.iter().copied().filter(|&count| count > 0).min();
         let verified = if shape.token.is_some() || measured.subject.is_none() { Verified::Release } else { Verified::ReleaseAndPool };
         let mut guarantee = Guarantee::new("item-support", Unit::SubjectPerRow, verified).parameter("min_subjects", support.min_subjects);
@@ -298,7 +297,7 @@ pub(super) fn known_items(
     memory: usize,
 ) -> Result<Vec<AttackResult>> {
     let items = Items::new(rows, shape)?;
-    let matrix = SubjectItems::build(&items, rows.subjects()?, items.count(), memory / 4)?;
+    let matrix = SubjectItems::build(&items, rows.subjects()?, items.count(), Budget::new(memory).algorithm())?;
     let item_ids = items.ids(seed)?;
     // People are named by what they have, so that choices depend neither on tokens nor on the order of rows.
     let subject_ids: Vec<u64> = (0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX))
@@ -321,7 +320,7 @@ pub(super) fn known_values(
     let values = ValueRows { rows, columns: indices };
     let ids = values.subject_ids(seed)?;
     KnownValues::new(&values, columns.iter().cloned(), rows.subjects()?, &ids)?
-        .with_memory(memory / 4)
+        .with_memory(Budget::new(memory).algorithm())
         .run(&AttackOptions::new(gate, *seed))
 }
 

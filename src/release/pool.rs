@@ -5,9 +5,10 @@ use super::report::{Excluded, InputFile};
 use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, TableOptions};
 use crate::io::{LeftOut, ReadOptions, Source, sha256_file};
-use crate::keys::{Domain, Key};
+use crate::keys::{Domain, Key, KeyOrigin};
 use crate::matrix::content_hashes;
 use crate::policy::{Column, Order, Policy, Product, Role, Table};
+use crate::risk::attack_seed;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -61,9 +62,23 @@ pub(super) struct Pool {
     pub(super) profiles: Option<PoolTable>,
     pub(super) inputs: Vec<InputFile>,
     pub(super) excluded: Vec<Excluded>,
+    /// Chooses people and rows in place of a key that is forgotten: a function of inputs and policy, so that a refused run cannot be rolled again.
+    selection: Option<Key>,
 }
 
 impl Pool {
+    /// The key by which people are set aside and rows are chosen under a cap.
+    pub(super) fn selection<'a>(&'a self, key: &'a Key) -> &'a Key {
+        self.selection.as_ref().unwrap_or(key)
+    }
+
+    /// Seed of all attacks: a function of inputs and policy, so that a refused run cannot be rolled again.
+    pub(super) fn attack_seed(&self, policy: &Policy) -> Result<[u8; 32]> {
+        let mut digests: Vec<&str> = self.inputs.iter().map(|input| input.sha256.as_str()).collect();
+        digests.sort_unstable();
+        Ok(attack_seed(&[digests.concat().as_bytes(), policy.normalized()?.as_bytes()]))
+    }
+
     /// The table that a product is made from.
     pub(super) fn table(&self, table: Table) -> Result<&PoolTable> {
         let found = match table {
@@ -111,15 +126,23 @@ pub(super) fn read(policy: &Policy, events: &[PathBuf], profiles: &[PathBuf], ke
     let profile_sources = open(policy, profiles, Table::Profiles)?;
     let (event_names, profile_names) = (names(&event_sources), names(&profile_sources));
     policy.check_tables(borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
-    let mut pool = Pool { events: None, profiles: None, inputs: Vec::new(), excluded: Vec::new() };
+    let mut pool = Pool { events: None, profiles: None, inputs: Vec::new(), excluded: Vec::new(), selection: None };
     let left_out = LeftOut::default();
     if !event_sources.is_empty() {
-        pool.events = Some(read_table(policy, Table::Events, &event_sources, key, options, &mut pool.inputs, &left_out)?);
+        pool.events = Some(read_table(policy, Table::Events, &event_sources, options, &mut pool.inputs, &left_out)?);
     }
     if !profile_sources.is_empty() {
-        pool.profiles = Some(read_table(policy, Table::Profiles, &profile_sources, key, options, &mut pool.inputs, &left_out)?);
+        pool.profiles = Some(read_table(policy, Table::Profiles, &profile_sources, options, &mut pool.inputs, &left_out)?);
     }
     pool.excluded = left_out.counts().into_iter().map(|(reason, rows)| Excluded { reason: reason.to_owned(), rows }).collect();
+    let forgotten = *key.origin() == KeyOrigin::Forgotten;
+    let by_inputs = forgotten.then(|| pool.attack_seed(policy)).transpose()?.map(Key::from_bytes);
+    for table in [&mut pool.events, &mut pool.profiles].into_iter().flatten() {
+        if let Some(subject) = table.subject {
+            table.held_out = held_out(policy, &table.table, subject, by_inputs.as_ref().unwrap_or(key))?;
+        }
+    }
+    pool.selection = by_inputs;
     Ok(pool)
 }
 
@@ -165,7 +188,6 @@ fn read_table(
     policy: &Policy,
     table: Table,
     sources: &[Arc<dyn Source>],
-    key: &Key,
     options: &PoolOptions,
     inputs: &mut Vec<InputFile>,
     left_out: &LeftOut,
@@ -211,19 +233,15 @@ fn read_table(
     }
     let table = builder.finish()?;
     let subject = subject_name.map(|name| table.column(name)).transpose()?;
-    let held_out = match subject {
-        Some(subject) => held_out(policy, &table, subject, key)?,
-        None if policy.gate.control.get() > 0.0 => {
-            return Err(Error::policy(
-                "gate.control",
-                "people can only be set aside when a column names them",
-                "add [subject] or set control = 0",
-            ));
-        }
-        None => Vec::new(),
-    };
+    if subject.is_none() && policy.gate.control.get() > 0.0 {
+        return Err(Error::policy(
+            "gate.control",
+            "people can only be set aside when a column names them",
+            "add [subject] or set control = 0",
+        ));
+    }
     list_inputs(sources, &rows, &table, subject, inputs)?;
-    Ok(PoolTable { table, columns, subject, held_out })
+    Ok(PoolTable { table, columns, subject, held_out: Vec::new() })
 }
 
 fn needs_codes(role: Role) -> bool {

@@ -1,5 +1,6 @@
 //! The `records` product: the table itself, pseudonymized, generalized and suppressed.
 
+use super::budget::Budget;
 use super::columns::{CAPPED, Maker, NOBODY, OUTLIER, OutputColumn, RELEASED, UNSUPPORTED, first_times, is_released, schema};
 use super::generalize::{self, Generalized};
 use super::pool::PoolTable;
@@ -33,6 +34,8 @@ pub(super) struct Workshop<'a> {
     pub(super) product: &'a RecordsProduct,
     pub(super) pool: &'a PoolTable,
     pub(super) key: &'a Key,
+    /// Chooses the rows under a cap.
+    pub(super) selection: &'a Key,
     pub(super) memory: usize,
     pub(super) threads: usize,
     pub(super) folder: &'a Path,
@@ -204,9 +207,10 @@ impl Workshop<'_> {
         let Some(max) = self.product.max_events_per_subject else { return Ok(()) };
         let before = marks.to_vec();
         let rows = self.rows(&before);
-        let key = self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
-        let prioritized = PrioritizedRows::new(&rows, max, &key, self.memory / 4)?;
-        let cap = cap(&prioritized, rows.subjects()?, max, self.memory / 4)?;
+        let key =
+            self.selection.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
+        let prioritized = PrioritizedRows::new(&rows, max, &key, Budget::new(self.memory).algorithm())?;
+        let cap = cap(&prioritized, rows.subjects()?, max, Budget::new(self.memory).algorithm())?;
         let mut keeper = cap.keeper();
         prioritized.visit(&mut |chunk, subjects, priorities| {
             for ((mark, keep), was) in marks[chunk].iter_mut().zip(&keeper.keep(subjects, priorities)?).zip(&before[chunk]) {
@@ -251,7 +255,8 @@ impl Workshop<'_> {
             Otherwise::Generalize => counts.len(),
             Otherwise::Suppress => 1,
         };
-        let supported = generalize_items(&items, rows.subjects()?, &counts[..levels], support.min_subjects, self.memory / 4)?;
+        let supported =
+            generalize_items(&items, rows.subjects()?, &counts[..levels], support.min_subjects, Budget::new(self.memory).algorithm())?;
         let mut assigned = Vec::new();
         items.visit_levels(&mut |chunk, _, codes| {
             assigned.clear();
@@ -436,7 +441,7 @@ impl Workshop<'_> {
         // Rows that no token links can only be counted in people with the help of the pool.
         let owner = self.pool.subject.filter(|_| !keeps_token);
         sources.extend(owner);
-        let ordered = OrderedRows::new(table, &sources, marks, is_released, order, self.memory / 3, self.folder)?;
+        let ordered = OrderedRows::new(table, &sources, marks, is_released, order, Budget::new(self.memory).ordering(), self.folder)?;
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
@@ -462,8 +467,12 @@ impl Workshop<'_> {
         fields.push(Arc::new(Field::new(OWNER, DataType::UInt32, true)));
         let schema = Arc::new(Schema::new(fields));
         let coded: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
-        let options =
-            TableOptions { memory: self.memory / 3, threads: self.threads, folder: self.folder.to_owned(), ..TableOptions::default() };
+        let options = TableOptions {
+            memory: Budget::new(self.memory).table(),
+            threads: self.threads,
+            folder: self.folder.to_owned(),
+            ..TableOptions::default()
+        };
         Ok((CodedTableBuilder::new(&schema, &coded, options)?, Arc::clone(&schema)))
     }
 

@@ -505,6 +505,10 @@ fn declaration(policy: &Policy, table: Table, name: &str) -> Option<Role> {
     policy.declaration(table, name).map(|column| column.role)
 }
 
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
+}
+
 fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
     let index = batch.schema().index_of(column).map_err(|e| Error::arrow("reading a product", &e))?;
     let column = batch.column(index);
@@ -514,7 +518,6 @@ fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
         DataType::Binary | DataType::LargeBinary | DataType::BinaryView | DataType::FixedSizeBinary(_)
     ) {
         let bytes = cast(column, &DataType::Binary).map_err(failed)?;
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect();
         return Ok(bytes.as_binary::<i32>().iter().map(|value| value.map(hex)).collect());
     }
     let text = cast(column, &DataType::Utf8).map_err(failed)?;

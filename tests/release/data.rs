@@ -103,7 +103,7 @@ fn lfm_1b_users_are_released_in_classes_of_twelve() {
     assert!(smallest >= 12, "a class of {smallest}");
     // One row a person, so rows are people here; the report says the same.
     let claim = guarantee(product, "k-anonymity");
-    assert_eq!((claim.unit, claim.achieved), (Unit::Subject, Some(smallest as f64)));
+    assert_eq!((claim.unit, claim.achieved), (Unit::Subject, Some(f64::from(u32::try_from(smallest).expect("small")))));
     let suppressed = product.transformation.as_ref().expect("one").suppressed_rows;
     assert_eq!(written.rows.len() as u64 + suppressed, 120_322);
     assert!(suppressed <= 6016, "5 % of the rows");

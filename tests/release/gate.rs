@@ -144,6 +144,32 @@ fn a_refused_run_cannot_be_rolled_again() {
 }
 
 #[test]
+fn choosing_people_and_rows_cannot_be_rolled_again_either() {
+    // Who is set aside and which rows a cap keeps decide the figures too: with forgotten keys they are the same in every run.
+    let text = log("max_events_per_subject = 4").replace("trials = 200", "trials = 200\ncontrol = 0.3");
+    let run = Run::new();
+    let path = run.path("events.parquet");
+    write_parquet(&path, &listening());
+    let once = |key: Option<Key>| {
+        let made = Anonymizer::new(policy(&text)).input([&path]).output(run.out());
+        let made = match key {
+            Some(key) => made.key(key),
+            None => made,
+        };
+        let error = made.run().expect_err("refused");
+        let report = report(&run.out().join("refused"));
+        (error.to_string(), figures(report.products[0].attacks.as_ref()), report.products[0].control_people)
+    };
+    let first = once(None);
+    assert!(first.2.is_some_and(|people| people > 0));
+    for _ in 0..3 {
+        assert_eq!(once(None), first);
+    }
+    // A key that is given chooses by itself, so that any split of the input gives the same rows: the comparison above can fail.
+    assert_ne!(once(Some(Key::from_bytes([3; 32]))), once(Some(Key::from_bytes([4; 32]))));
+}
+
+#[test]
 fn figures_depend_on_inputs_and_policy_only() {
     let text = log("accept_risk = 'enclave'");
     let of = |batch: &RecordBatch, key: u8, threads: usize, rows: usize| {

@@ -21,6 +21,7 @@ struct Event {
 }
 
 #[derive(Debug, Clone)]
+#[expect(clippy::struct_excessive_bools, reason = "each is one switch of the policy")]
 struct Wish {
     k: usize,
     min_subjects: usize,
@@ -151,6 +152,9 @@ fn noted(outcome: &Outcome, words: &str) -> usize {
     notes.iter().find(|note| note.contains(words)).map_or(0, |note| note.split(' ').next().and_then(|n| n.parse().ok()).expect("a count"))
 }
 
+/// Place and age as they are shown.
+type Class<'a> = (Option<&'a str>, Option<&'a str>);
+
 #[derive(Default)]
 struct Seen {
     released: Cell<usize>,
@@ -168,6 +172,7 @@ fn add(cell: &Cell<usize>, count: usize) {
     cell.set(cell.get() + count);
 }
 
+#[expect(clippy::too_many_lines, reason = "one promise after the other")]
 fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError> {
     let run = Run::new();
     super::support::write_parquet(&run.path("events.parquet"), &table(events));
@@ -220,16 +225,20 @@ fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError
         (noted(&outcome, "cap"), noted(&outcome, "share their item"), noted(&outcome, "class is too small"));
     prop_assert_eq!(noted(&outcome, "name no person"), nobody);
     prop_assert_eq!(events.len(), written.rows.len() + nobody + capped + unsupported + outliers);
-    prop_assert_eq!(transformation.suppressed_rows as usize, unsupported + outliers);
-    prop_assert_eq!(product.rows as usize, written.rows.len());
+    prop_assert_eq!(transformation.suppressed_rows, (unsupported + outliers) as u64);
+    prop_assert_eq!(product.rows, written.rows.len() as u64);
     let owner = |number: usize| events[number].person.expect("a person");
     let people: BTreeSet<usize> = numbers.iter().map(|&n| owner(n)).collect();
     prop_assert_eq!(product.subjects, Some(people.len() as u64));
 
     // The cap, as exactly as it can be: people below it lose nothing to it.
     let mut own: HashMap<usize, (usize, usize)> = HashMap::new();
-    events.iter().filter_map(|e| e.person).for_each(|p| own.entry(p).or_default().0 += 1);
-    numbers.iter().for_each(|&n| own.entry(owner(n)).or_default().1 += 1);
+    for person in events.iter().filter_map(|e| e.person) {
+        own.entry(person).or_default().0 += 1;
+    }
+    for &number in &numbers {
+        own.entry(owner(number)).or_default().1 += 1;
+    }
     let over: usize = wish.cap.map_or(0, |cap| own.values().map(|(before, _)| before.saturating_sub(cap)).sum());
     prop_assert_eq!(capped, over);
     prop_assert!(own.values().all(|&(_, after)| wish.cap.is_none_or(|cap| after <= cap)));
@@ -247,7 +256,7 @@ fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError
             prop_assert!(most * wish.k <= owners.len(), "one person owns {} of {} rows, k = {}", most, owners.len(), wish.k);
         }
     }
-    prop_assert_eq!(transformation.equivalence_classes as usize, classes.len());
+    prop_assert_eq!(transformation.equivalence_classes, classes.len() as u64);
 
     // Items, in people of the pool.
     if wish.support {
@@ -266,11 +275,11 @@ fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError
     let claim = product.guarantees.iter().find(|g| g.model == "k-anonymity").expect("the claim");
     prop_assert!(claim.holds);
     if wish.token && !written.rows.is_empty() {
-        let mut visits: BTreeMap<usize, Vec<(Option<&str>, Option<&str>)>> = BTreeMap::new();
+        let mut visits: BTreeMap<usize, Vec<Class<'_>>> = BTreeMap::new();
         for (row, &number) in written.rows.iter().zip(&numbers) {
             visits.entry(owner(number)).or_default().push((row[written.index("place")].as_deref(), row[written.index("age")].as_deref()));
         }
-        let mut shared: BTreeMap<Vec<(Option<&str>, Option<&str>)>, usize> = BTreeMap::new();
+        let mut shared: BTreeMap<Vec<Class<'_>>, usize> = BTreeMap::new();
         for mut visits in visits.into_values() {
             visits.sort_unstable();
             *shared.entry(visits).or_default() += 1;
@@ -278,7 +287,7 @@ fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError
         let rarest = shared.values().copied().min().unwrap_or(0);
         if claim.unit == Unit::Subject {
             prop_assert!(rarest >= wish.k, "k = {} is claimed, the rarest multiset has {}", wish.k, rarest);
-            prop_assert_eq!(claim.achieved.map(|achieved| achieved as usize), Some(rarest));
+            prop_assert_eq!(claim.achieved, Some(f64::from(u32::try_from(rarest).expect("small"))));
             add(&seen.whole_people, 1);
         } else {
             prop_assert!(rarest < wish.k);
@@ -294,7 +303,7 @@ fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError
     add(&seen.capped, capped);
     add(&seen.unsupported, unsupported);
     add(&seen.outliers, outliers);
-    let mut rows: HashMap<(Option<usize>, Option<i64>), (usize, BTreeSet<usize>)> = HashMap::new();
+    let mut rows: HashMap<_, (usize, BTreeSet<usize>)> = HashMap::new();
     for event in events {
         if let Some(person) = event.person {
             let class = rows.entry((event.place, event.age.map(|age| age / 5))).or_default();

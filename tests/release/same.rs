@@ -1,8 +1,9 @@
 //! The same release whatever the batches, threads and memory; the same rows whatever the order and split of the input.
 
 use super::support::{Draws, Row, Run, Written, batch, files, key, policy, texts, times, write_csv, write_ipc, write_parquet};
-use arrow::array::{ArrayRef, Float64Array, Int32Array, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, Float64Array, Int32Array, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
+use arrow::datatypes::Int64Type;
 use backmask::keys::Key;
 use backmask::release::{Anonymizer, Outcome};
 use std::collections::BTreeMap;
@@ -217,9 +218,9 @@ fn order_and_split_of_the_input_change_no_row() {
                     let start = (piece * size).min(batch.num_rows());
                     let part = batch.slice(start, size.min(batch.num_rows() - start));
                     if extension == "arrow" {
-                        write_ipc(&path, &part)
+                        write_ipc(&path, &part);
                     } else {
-                        write_parquet(&path, &part)
+                        write_parquet(&path, &part);
                     }
                     path
                 })
@@ -348,4 +349,66 @@ fn the_format_of_the_input_changes_no_text() {
     }
     assert_eq!(seen[0], seen[1]);
     assert_eq!(seen[0], seen[2]);
+}
+
+#[test]
+fn a_pool_of_many_chunks_is_one_pool() {
+    // More rows than a chunk and a bin hold, more texts than are numbered: in one file and in three, backwards, with and without room.
+    let rows = 290_000_usize;
+    let users: Vec<String> = (0..rows).map(|i| format!("u{}", (i * i) % 3001)).collect();
+    let notes: Vec<String> = (0..rows).map(|i| format!("note {i}")).collect();
+    let events = batch([
+        ("user", texts(users.iter().map(String::as_str))),
+        ("item", super::support::numbers((0..rows).map(|i| i64::try_from((i * 7) % 977).expect("small")))),
+        ("note", texts(notes.iter().map(String::as_str))),
+    ]);
+    let text = "
+        version = 1
+        name = 'many'
+        subject = { column = 'user' }
+        columns = { item = { role = 'item' }, note = { role = 'other' } }
+        gate = { attacks = [], control = 0.1 }
+        [[products]]
+        name = 'log'
+        kind = 'records'
+        item_support = { min_subjects = 20, otherwise = 'suppress' }
+        max_events_per_subject = 150
+    ";
+    let run = |paths: Vec<PathBuf>, out: PathBuf, threads: usize, batch_rows: usize, memory: usize| {
+        let made = Anonymizer::new(policy(text)).input(paths).output(out).key(key());
+        let outcome = made.threads(threads).batch_rows(batch_rows).memory(memory).run().expect("published");
+        std::fs::read(outcome.release.join("log.parquet")).expect("bytes")
+    };
+    let folder = Run::new();
+    let whole = folder.path("whole.parquet");
+    write_parquet(&whole, &events);
+    let expected = run(vec![whole.clone()], folder.path("a"), 1, 8192, 1 << 30);
+    assert!(run(vec![whole], folder.path("b"), 3, 777, 1 << 18) == expected, "batches, threads or memory changed the file");
+    let parts: Vec<PathBuf> = (0..3)
+        .map(|part| {
+            let path = folder.path(&format!("part{part}.parquet"));
+            let order = (0..u32::try_from(rows).expect("small")).rev().filter(|row| row % 3 == part).collect::<Vec<_>>();
+            write_parquet(&path, &take_record_batch(&events, &UInt32Array::from(order)).expect("a part"));
+            path
+        })
+        .collect();
+    let _ = run(parts, folder.path("c"), 2, 5000, 1 << 30);
+    // A sum of hashes of rows does not depend on their order.
+    let sum = |name: &str| {
+        let (mut rows, mut sum) = (0, 0_u64);
+        for batch in super::support::batches(&folder.path(name).join("release/log.parquet")).1 {
+            let (token, item, note) =
+                (batch.column(0).as_string::<i32>(), batch.column(1).as_primitive::<Int64Type>(), batch.column(2).as_string::<i32>());
+            rows += batch.num_rows();
+            for row in 0..batch.num_rows() {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(token.value(row).as_bytes()).update(&item.value(row).to_le_bytes()).update(note.value(row).as_bytes());
+                sum = sum.wrapping_add(u64::from_le_bytes(hasher.finalize().as_bytes()[..8].try_into().expect("eight bytes")));
+            }
+        }
+        (rows, sum)
+    };
+    let (one, other) = (sum("a"), sum("c"));
+    assert!(one.0 > 200_000 && one.0 < rows, "{} rows", one.0);
+    assert_eq!(one, other, "the split of the input changed the rows");
 }

@@ -126,22 +126,16 @@ impl Written {
     }
 
     pub(super) fn read(path: &Path) -> Self {
-        match path.extension().and_then(|e| e.to_str()) {
-            Some("csv") => {
-                let mut reader = csv::Reader::from_path(path).expect("a readable file");
-                let columns = reader.headers().expect("a header").iter().map(str::to_owned).collect();
-                let rows = reader
-                    .records()
-                    .map(|r| r.expect("a record").iter().map(|v| (!v.is_empty()).then(|| v.to_owned())).collect())
-                    .collect();
-                Self { columns, rows }
-            }
-            _ => {
-                let (schema, batches) = batches(path);
-                let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
-                Self { columns, rows: batches.iter().flat_map(rows_of).collect() }
-            }
+        if path.extension().is_some_and(|e| e == "csv") {
+            let mut reader = csv::Reader::from_path(path).expect("a readable file");
+            let columns = reader.headers().expect("a header").iter().map(str::to_owned).collect();
+            let value = |text: &str| (!text.is_empty()).then(|| text.to_owned());
+            let rows = reader.records().map(|record| record.expect("a record").iter().map(value).collect()).collect();
+            return Self { columns, rows };
         }
+        let (schema, batches) = batches(path);
+        let columns = schema.fields().iter().map(|field| field.name().clone()).collect();
+        Self { columns, rows: batches.iter().flat_map(rows_of).collect() }
     }
 
     pub(super) fn column(&self, name: &str) -> Vec<Option<String>> {

@@ -95,9 +95,9 @@ fn a_change_in_any_file_is_found() {
         // A space at the end, a byte changed in three places, nothing left, gone.
         let mut changes: Vec<Vec<u8>> = vec![[before.clone(), b" ".to_vec()].concat(), Vec::new()];
         for place in [before.len() / 4, before.len() / 2, before.len() - 3] {
-            let mut changed = before.clone();
-            changed[place] = if changed[place] == b'7' { b'8' } else { b'7' };
-            changes.push(changed);
+            let mut other = before.clone();
+            other[place] = if other[place] == b'7' { b'8' } else { b'7' };
+            changes.push(other);
         }
         for (number, change) in changes.into_iter().enumerate() {
             std::fs::write(file, change).expect("changed");
@@ -122,11 +122,7 @@ fn replace(file: &Path, from: &str, to: &str) {
 fn forge(change: impl Fn(&str) -> String) -> bool {
     let (_run, release) = published(SinkFormat::Csv);
     let path = release.join("people.csv");
-    let digest = |path: &Path| {
-        use sha2::Digest;
-        let bytes = std::fs::read(path).expect("bytes");
-        sha2::Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect::<String>()
-    };
+    let digest = |path: &Path| backmask::io::sha256_file(path).expect("a digest");
     let before = digest(&path);
     std::fs::write(&path, change(&std::fs::read_to_string(&path).expect("text"))).expect("changed");
     replace(&release.join("report.json"), &before, &digest(&path));
@@ -150,7 +146,11 @@ fn a_forged_digest_does_not_help() {
         let last = text.trim_end().rsplit('\n').next().expect("a row").to_owned();
         format!("{text}{last}\n")
     }));
-    assert!(!forge(|text| text.lines().enumerate().map(|(i, line)| format!("{line},{}\n", if i == 0 { "name" } else { "ann" })).collect()));
+    assert!(!forge(|text| {
+        let wider: Vec<String> =
+            text.lines().enumerate().map(|(i, line)| format!("{line},{}", if i == 0 { "name" } else { "ann" })).collect();
+        wider.join("\n") + "\n"
+    }));
 }
 
 #[test]

@@ -168,6 +168,19 @@ impl CodedTable {
         self.to_array(column, &packed)
     }
 
+    /// Values of a column in some rows of a chunk, in the order given.
+    ///
+    /// # Errors
+    /// A row is not in the chunk, or a temporary file cannot be read.
+    pub fn array_at(&self, chunk: usize, column: usize, rows: &[u32]) -> Result<ArrayRef> {
+        let length = self.chunks[chunk].rows;
+        if rows.iter().any(|&row| row as usize >= length) {
+            return Err(Error::Parameter { name: "rows", problem: format!("must be below the {length} rows of the chunk") });
+        }
+        let packed = self.chunks[chunk].columns[column].load(self.spill.as_ref(), 0, length)?;
+        self.to_array(column, &packed.gather(rows)?)
+    }
+
     pub(super) fn to_array(&self, column: usize, packed: &Packed) -> Result<ArrayRef> {
         let data_type = self.schema.field(column).data_type();
         match (&self.columns[column].encoding, packed) {
@@ -466,6 +479,22 @@ mod tests {
             for (column, expected) in back.columns().iter().zip(input.columns()) {
                 assert_eq!(column, expected);
             }
+        }
+    }
+
+    #[test]
+    fn some_rows_of_a_chunk_come_back_in_the_order_asked_for() {
+        let input = batch(0..100);
+        for memory in [0, usize::MAX] {
+            let options = TableOptions { memory, chunk_rows: 60, ..TableOptions::default() };
+            let mut builder = CodedTableBuilder::new(input.schema_ref(), &["subject", "year"], options).unwrap();
+            builder.push(&input).unwrap();
+            let table = builder.finish().unwrap();
+            for column in 0..4 {
+                let expected = take(input.column(column), &UInt32Array::from(vec![63, 60, 67]), None).unwrap();
+                assert_eq!(&table.array_at(1, column, &[3, 0, 7]).unwrap(), &expected);
+            }
+            assert!(table.array_at(1, 0, &[40]).is_err());
         }
     }
 

@@ -177,23 +177,38 @@ impl Bytes {
         self.ends.len()
     }
 
-    fn extend<'a>(&mut self, values: impl Iterator<Item = Option<&'a [u8]>>, codes: &mut Vec<u32>) -> Result<()> {
-        for value in values {
-            let code = match value {
-                Some(value) => self.intern(value)?,
-                None => NULL_CODE,
-            };
-            codes.push(code);
+    /// Works in blocks, in three rounds: hash, look up, compare. Most of the time goes into waiting for memory, and in each round the waits overlap.
+    fn extend<'a>(&mut self, mut values: impl Iterator<Item = Option<&'a [u8]>>, codes: &mut Vec<u32>) -> Result<()> {
+        const BLOCK: usize = 64;
+        let mut block: Vec<Option<&[u8]>> = Vec::with_capacity(BLOCK);
+        let mut hashes = [0_u64; BLOCK];
+        let mut candidates = [NULL_CODE; BLOCK];
+        loop {
+            block.clear();
+            block.extend(values.by_ref().take(BLOCK));
+            if block.is_empty() {
+                return Ok(());
+            }
+            for (hash, value) in hashes.iter_mut().zip(&block) {
+                *hash = value.map_or(0, |value| self.hasher.hash_one(value));
+            }
+            for ((candidate, &hash), value) in candidates.iter_mut().zip(&hashes).zip(&block) {
+                let found = value.and_then(|_| self.table.find(hash, |&(other, _)| other == fingerprint(hash)));
+                *candidate = found.map_or(NULL_CODE, |&(_, code)| code);
+            }
+            for ((&candidate, &hash), &value) in candidates.iter().zip(&hashes).zip(&block) {
+                codes.push(match value {
+                    None => NULL_CODE,
+                    Some(value) if candidate != NULL_CODE && slice(&self.data, &self.ends, candidate) == value => candidate,
+                    Some(value) => self.intern(value, hash)?,
+                });
+            }
         }
-        Ok(())
     }
 
-    fn intern(&mut self, value: &[u8]) -> Result<u32> {
-        let hash = self.hasher.hash_one(value);
-        #[expect(clippy::cast_possible_truncation, reason = "the low half serves as a fingerprint")]
-        let fingerprint = hash as u32;
+    fn intern(&mut self, value: &[u8], hash: u64) -> Result<u32> {
         let (data, ends) = (&self.data, &self.ends);
-        let found = self.table.find(hash, |&(other, code)| other == fingerprint && slice(data, ends, code) == value);
+        let found = self.table.find(hash, |&(other, code)| other == fingerprint(hash) && slice(data, ends, code) == value);
         if let Some(&(_, code)) = found {
             return Ok(code);
         }
@@ -202,7 +217,7 @@ impl Bytes {
         self.data.extend_from_slice(value);
         self.ends.push(end);
         let (data, ends, hasher) = (&self.data, &self.ends, &self.hasher);
-        self.table.insert_unique(hash, (fingerprint, code), |&(_, code)| hasher.hash_one(slice(data, ends, code)));
+        self.table.insert_unique(hash, (fingerprint(hash), code), |&(_, code)| hasher.hash_one(slice(data, ends, code)));
         Ok(code)
     }
 
@@ -226,6 +241,12 @@ impl Bytes {
             _ => Arc::new(BinaryArray::try_new(offsets, data, None).map_err(|e| Error::arrow("collecting distinct values", &e))?),
         })
     }
+}
+
+/// Half of a hash, to tell most values apart without looking at them.
+#[expect(clippy::cast_possible_truncation, reason = "the low half is what is wanted")]
+fn fingerprint(hash: u64) -> u32 {
+    hash as u32
 }
 
 fn slice<'a>(data: &'a [u8], ends: &[u32], code: u32) -> &'a [u8] {

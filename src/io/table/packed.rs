@@ -216,7 +216,9 @@ impl Packed {
 fn to_words(array: &dyn Array) -> Result<Vec<i64>> {
     let mut words = plain_words(array)?;
     if array.data_type().is_floating() {
-        words.iter_mut().for_each(|word| *word = canonical_word(array.data_type(), word.cast_unsigned()).cast_signed());
+        for word in &mut words {
+            *word = canonical_word(array.data_type(), word.cast_unsigned()).cast_signed();
+        }
     }
     Ok(words)
 }
