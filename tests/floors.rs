@@ -353,7 +353,9 @@ fn modules_import_only_from_lower_floors() {
 fn every_module_of_the_crate_has_a_floor() {
     let root = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("the crate's root");
     let tokens = tokens(&root);
-    let declared: Vec<_> = (0..tokens.len()).filter(|i| word(&tokens, *i) == Some("mod")).filter_map(|i| word(&tokens, i + 1)).collect();
+    // A module with its body in lib.rs (the prelude) is part of the roof, not a room.
+    let is_file = |i: &usize| word(&tokens, *i) == Some("mod") && matches!(tokens.get(i + 2), Some((Token::Sign(';'), _)));
+    let declared: Vec<_> = (0..tokens.len()).filter(is_file).filter_map(|i| word(&tokens, i + 1)).collect();
     assert!(declared.len() > 10);
     for module in declared {
         assert!(floor(module).is_some(), "src/lib.rs: module {module} has no floor");
