@@ -107,7 +107,7 @@ fn release(arguments: &Arguments, policy: &Path, console: &Console) -> Result<Su
         return Err(Error::policy("--output", "no output folder was given", "name one, or give --assess-only to publish nothing"));
     };
     match job.output(output).run() {
-        Ok(outcome) => Ok(published(&outcome)),
+        Ok(outcome) => published(&outcome),
         Err(error @ Error::Refused { .. }) => {
             console.note(&format!("Why, in detail (stays with you): {}", output.join("refused").join("report.html").display()));
             Err(error)
@@ -152,7 +152,7 @@ fn demo(arguments: &Arguments, console: &Console) -> Result<Summary> {
     let pool = folder.join("pool");
     simulate(&Simulation::new(2000, 400_000, 1)?, &pool)?;
     let outcome = job.input([pool.join("events.parquet")]).profiles([pool.join("profiles.parquet")]).output(folder).run()?;
-    let mut summary = published(&outcome);
+    let mut summary = published(&outcome)?;
     summary.text.insert_str(0, "Simulated 2,000 people with 400,000 plays, and released them with the built-in policy.\n");
     Ok(summary)
 }
@@ -204,8 +204,13 @@ fn summary(report: &Report) -> String {
     lines.join("\n")
 }
 
-fn published(outcome: &Outcome) -> Summary {
+fn published(outcome: &Outcome) -> Result<Summary> {
     let (release, steward) = (outcome.release.join("report.html"), outcome.steward.join("report.html"));
     let text = format!("{}\nHanded over: {}\nStays with you: {}", summary(&outcome.report), release.display(), steward.display());
-    Summary::new(text, json!({ "release": outcome.release, "steward": outcome.steward, "report": outcome.report }))
+    let report = common::to_json(&outcome.report)?;
+    // A path need not be UTF-8, a text in JSON must.
+    Ok(Summary::new(
+        text,
+        json!({ "release": outcome.release.display().to_string(), "steward": outcome.steward.display().to_string(), "report": report }),
+    ))
 }

@@ -77,8 +77,7 @@ fn import(options: &Options, console: &common::Console) -> Result<common::Summar
     let (seconds, left_out) = (start.elapsed().as_secs_f64(), left_out.counts());
     let mut lines = vec![format!("{} events of {} people written to {}", written.rows, subjects.len(), written.path.display())];
     lines.extend(left_out.iter().map(|(reason, rows)| format!("left out: {rows} ({reason})")));
-    let report =
-        json!({ "output": written.path, "rows": written.rows, "subjects": subjects.len(), "left_out": left_out, "seconds": seconds });
+    let report = json!({ "output": written.path.display().to_string(), "rows": written.rows, "subjects": subjects.len(), "left_out": left_out, "seconds": seconds });
     Ok(common::Summary::new(lines.join("\n"), report))
 }
 

@@ -64,8 +64,8 @@ fn simulate(options: &Options, console: &common::Console) -> Result<common::Summ
     })?;
     let text = format!("{} events of {} people written to {}", events.rows, profiles.rows, options.output.display());
     let report = json!({
-        "events": { "output": events.path, "rows": events.rows },
-        "profiles": { "output": profiles.path, "rows": profiles.rows },
+        "events": { "output": events.path.display().to_string(), "rows": events.rows },
+        "profiles": { "output": profiles.path.display().to_string(), "rows": profiles.rows },
         "seconds": start.elapsed().as_secs_f64(),
     });
     Ok(common::Summary::new(text, report))

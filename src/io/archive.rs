@@ -35,7 +35,7 @@ const MAX_DEPTH: usize = 64;
 /// archives. Members are not unpacked to disk and can be read again; only a nested zip is kept in a nameless temporary file while its members are in use.
 ///
 /// # Errors
-/// The path is not readable; an archive is damaged, encrypted or packed with a method other than deflate; it breaks a limit of this module; a member's
+/// The path is not readable, or neither a file nor a folder; an archive is damaged, encrypted or packed with a method other than deflate; it breaks a limit of this module; a member's
 /// name leads out of the archive (`..`, an absolute path, a backslash, a NUL) or the member is a symbolic link; a folder is reached twice through links.
 ///
 /// # Security
@@ -57,6 +57,14 @@ pub fn contents(path: &Path) -> Result<Vec<Arc<dyn Content>>> {
     if kind.is_dir() {
         let mut visited = BTreeSet::new();
         walk(path, 0, &mut visited, &mut found)?;
+    } else if !kind.is_file() {
+        // What is read for recognizing it would be missing from the data.
+        return Err(Error::data(
+            path.display().to_string(),
+            None,
+            "is a pipe or a device, which can be read only once",
+            "write it to a file and give that",
+        ));
     } else {
         file(path, &mut found)?;
     }

@@ -77,12 +77,44 @@ fn files_that_are_not_there_or_are_something_else() {
     fails(&scratch, 1, run("policy.toml", "binary.csv"), &["binary.csv"]);
     scratch.write("policy-that-is-none.toml", people(3));
     fails(&scratch, 2, run("policy-that-is-none.toml", "people.csv"), &["policy"]);
-    // A device that never ends and a link that leads nowhere.
+    // A link that leads nowhere.
     #[cfg(unix)]
     {
         std::os::unix::fs::symlink("nowhere", scratch.path("link.csv")).expect("a link");
         fails(&scratch, 1, run("policy.toml", "link.csv"), &["link.csv"]);
     }
+}
+
+/// What is read for recognizing the format would be missing from the data, or there is no end of it.
+#[cfg(unix)]
+#[test]
+fn pipes_and_devices() {
+    let scratch = Scratch::new();
+    let made = Command::new("mkfifo").arg(scratch.path("pipe")).status().expect("mkfifo runs");
+    assert!(made.success());
+    for input in ["pipe", "/dev/null", "/dev/zero"] {
+        let ran = scratch.run("anonymize", &["--policy", "policy.toml", "--input", input, "--output", "out"]);
+        fails(&scratch, 1, ran, &[input, "pipe or a device", "to a file"]);
+    }
+    let mut shell = Command::new("sh");
+    shell.current_dir(scratch.path("")).args(["-c", "cat people.csv | \"$@\"", "sh"]).arg(super::support::binary("anonymize"));
+    shell.args(["--policy", "policy.toml", "--input", "/dev/stdin", "--output", "out"]);
+    fails(&scratch, 1, Ran::new(&shell.output().expect("sh runs")), &["pipe or a device"]);
+}
+
+/// A name of a file need not be a text. It is shown as well as it can be, after as before publishing.
+#[cfg(target_os = "linux")]
+#[test]
+fn paths_that_are_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let scratch = Scratch::new();
+    let path = std::ffi::OsStr::from_bytes(b"out-\xff");
+    let mut command = scratch.command("anonymize", &["--policy", "policy.toml", "--input", "people.csv", "--json", "--output"]);
+    let ran = Ran::new(&command.arg(path).output().expect("the example runs")).ends(0);
+    assert!(ran.json()["release"].as_str().is_some_and(|path| path.starts_with("out-")));
+    super::support::assert_complete(&scratch.path("").join(path));
+    let mut command = scratch.command("simulate", &["--subjects", "5", "--events", "9", "--json", "--output"]);
+    Ran::new(&command.arg(std::ffi::OsStr::from_bytes(b"pool-\xff")).output().expect("the example runs")).ends(0);
 }
 
 #[test]

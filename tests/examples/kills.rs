@@ -127,7 +127,7 @@ fn a_killed_run_publishes_all_or_nothing() {
 }
 
 #[test]
-#[ignore = "slow tier: 10,000 kills take about half an hour"]
+#[ignore = "slow tier: 10,000 kills take about ten minutes"]
 fn slow_tier_a_killed_run_publishes_all_or_nothing() {
     kill(3334, 2);
 }
