@@ -232,6 +232,11 @@ fn beside(found: &[Found], file: &Found) -> Option<Arc<dyn Content>> {
     Some(Arc::clone(&artists.content))
 }
 
+fn is_json_table(file: &Found, format: Option<Format>) -> bool {
+    let name = file.place.file.to_lowercase();
+    format == Some(Format::Json) || format.is_none() && [".json", ".jsonl", ".ndjson"].iter().any(|ending| name.ends_with(ending))
+}
+
 /// A table that names its columns itself.
 fn plain(file: &Found, input: &Input) -> Result<Part> {
     let format = match input.format {

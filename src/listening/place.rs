@@ -104,8 +104,9 @@ impl Place {
                 if !is_plain(name) {
                     return name.clone();
                 }
-                // The name that every download has says nothing; what it lies in does.
-                self.steps.iter().take(at).rev().find_map(named).unwrap_or(&self.root).to_owned()
+                // The name that every download has says nothing; the folder of a person that it lies in does. Without one, every archive is a person.
+                let folder = self.steps.iter().take(at).rev().find_map(named);
+                folder.map_or_else(|| format!("{}/{name}", self.root), str::to_owned)
             }
             _ if self.kind == Root::Archive && is_plain(&self.root) => {
                 if plain_is_ambiguous {
@@ -130,7 +131,8 @@ fn named(step: &Step) -> Option<&str> {
 /// - In a folder that was named: that folder's name; the name of the top-level folder below it where several hold histories (or archives lie beside it).
 /// - A file that was named itself: its own name without extension; the name of the folder it lies in where the file's name is a standard one.
 ///
-/// `my_spotify_data.zip`, the name of every download, is replaced by the name of the folder it lies in where there is one. Equal names are one subject.
+/// `my_spotify_data.zip`, the name of every download, is replaced by the name of the folder below the named one that it lies in, where there is one: several packages of one person belong
+/// into such a folder. Directly in the folder that was named, every archive is a person. Equal names are one subject.
 pub(super) fn subjects(places: &[(&Place, bool)]) -> Vec<String> {
     let mut tops: BTreeMap<Vec<Step>, BTreeSet<&str>> = BTreeMap::new();
     let mut beside: BTreeSet<(&str, &str)> = BTreeSet::new();

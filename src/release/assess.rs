@@ -1,8 +1,9 @@
 //! Measuring the risk of a table as it is.
 
+use super::attacks::{entry, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::gate;
-use super::measure::{entry, k_anonymity, known_items, known_values, recount_table};
+use super::measure::{k_anonymity, recount_table};
 use super::pool::{self, PoolOptions, PoolTable};
 use super::records::{Shape, is_token_of_identifier, item_levels};
 use super::report::{Attack, ClassSizes, ProductReport, Report, UnicityPoint, Verified};
@@ -109,6 +110,10 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     }
     if attacks.contains(&AttackName::KnownValues) && !shape.columns.is_empty() {
         results.push(entry(known_values(&rows, &shape.columns, &policy.gate, seed, memory)?, "one row of the person"));
+        if shape.linked {
+            let found = known_rows(&rows, &shape.columns, &policy.gate, seed, memory)?;
+            results.extend(found.into_iter().map(|result| entry(result, "several rows of the person; the column that tells most")));
+        }
     }
     report.attacks = Some(results);
     Ok(report)

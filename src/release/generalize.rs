@@ -157,7 +157,7 @@ impl QuasiIdentifier {
         let mut recoded = Vec::with_capacity(values.len());
         interner.extend(values.as_ref(), &mut recoded)?;
         let values = interner.values()?;
-        let has_nulls = recoded.contains(&NULL_CODE) || has_missing(workshop, index)?;
+        let has_nulls = recoded.contains(&NULL_CODE) || workshop.pool.table.has_missing(index)?;
         let hierarchy = match &column.hierarchy {
             Some(spec) => Hierarchy::build(name, spec, values.as_ref(), has_nulls)?,
             None => Hierarchy::flat(name, values.as_ref(), has_nulls)?,
@@ -214,19 +214,6 @@ impl QuasiIdentifier {
         shown.dedup();
         Ok(shown)
     }
-}
-
-fn has_missing(workshop: &Workshop<'_>, column: usize) -> Result<bool> {
-    let table = &workshop.pool.table;
-    let mut codes = Vec::new();
-    for chunk in 0..table.chunks() {
-        codes.clear();
-        table.codes(chunk, column, &mut codes)?;
-        if codes.contains(&NULL_CODE) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
 }
 
 /// Calls `visit` with the number, the subject codes and the recoded quasi-identifiers of every chunk.

@@ -1,17 +1,17 @@
 //! What a written product shows: recounted from its file, then attacked.
 
+use super::attacks::{Items, entry, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::records::{Made, OWNER, Shape, Workshop};
 use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
-use super::rows::{ItemRows, ReleasedRows};
+use super::rows::ReleasedRows;
 use crate::anonymity::verify::{Claim, ClassCounter, ClassReport, People};
 use crate::error::{Error, Result};
-use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, TableOptions};
+use crate::io::table::{CodedTable, CodedTableBuilder, TableOptions};
 use crate::io::{PlainFile, ReadOptions, Source, open_table, read};
-use crate::matrix::{CodeChunks, PairChunks, SubjectItems, content_hashes, item_support};
+use crate::matrix::item_support;
 use crate::pipeline::Fit;
-use crate::policy::{AttackName, Gate, Model, Policy, RecordsProduct};
-use crate::risk::{AttackOptions, AttackResult, KnownItems, KnownValues};
+use crate::policy::{AttackName, Model, Policy, RecordsProduct, Role};
 use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use std::path::Path;
@@ -183,6 +183,17 @@ impl Measurement<'_> {
         Ok(())
     }
 
+    /// Columns of which an attacker may know several values of a person: not tokens, and not the items that their own attack covers.
+    fn knowable(&self, columns: &[String], shape: &Shape) -> Vec<String> {
+        let role = |name: &str| self.policy.declaration(self.product.source, name).map(|column| column.role);
+        let only_item = match shape.items.as_slice() {
+            [level] => level.first().filter(|_| level.len() == 1),
+            _ => None,
+        };
+        let known: Vec<String> = columns.iter().filter(|name| role(name) != Some(Role::Identifier)).cloned().collect();
+        if known.len() == 1 && known.first() == only_item { Vec::new() } else { known }
+    }
+
     fn attack(
         &self,
         attacks: &[AttackName],
@@ -220,6 +231,13 @@ impl Measurement<'_> {
                     );
                     worst_columns = Some(result.columns.clone());
                     results.push(entry(result, &tried));
+                    if shape.linked {
+                        let known = self.knowable(&columns, shape);
+                        let found = known_rows(&measured.rows(), &known, &self.policy.gate, &self.seed, self.memory)?;
+                        results.extend(
+                            found.into_iter().map(|result| entry(result, "several rows of the person; the column that tells most")),
+                        );
+                    }
                 }
                 other => results.push(Attack::not_run(other, "not available in this version")),
             }
@@ -275,7 +293,13 @@ pub(super) fn compare_with_pool(measurement: &Measurement<'_>, workshop: &Worksh
         }
     }
     if attacks.contains(&AttackName::KnownValues) {
-        for attack in made.report.attacks.iter_mut().flatten().filter(|attack| attack.name == AttackName::KnownValues) {
+        for attack in made
+            .report
+            .attacks
+            .iter_mut()
+            .flatten()
+            .filter(|attack| attack.name == AttackName::KnownValues && !attack.combinations.is_empty())
+        {
             let Some(columns) = &made.worst_columns else { continue };
             let coded = columns.iter().all(|name| workshop.pool.table.column(name).is_ok_and(|index| workshop.pool.table.is_coded(index)));
             if coded {
@@ -286,150 +310,4 @@ pub(super) fn compare_with_pool(measurement: &Measurement<'_>, workshop: &Worksh
         }
     }
     Ok(())
-}
-
-/// Unicity for every number of known items of the gate.
-pub(super) fn known_items(
-    rows: &ReleasedRows<'_>,
-    shape: &Shape,
-    gate: &Gate,
-    seed: &[u8; 32],
-    memory: usize,
-) -> Result<Vec<AttackResult>> {
-    let items = Items::new(rows, shape)?;
-    let matrix = SubjectItems::build(&items, rows.subjects()?, items.count(), Budget::new(memory).algorithm())?;
-    let item_ids = items.ids(seed)?;
-    // People are named by what they have, so that choices depend neither on tokens nor on the order of rows.
-    let subject_ids: Vec<u64> = (0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX))
-        .map(|subject| matrix.items_of(subject).iter().fold(0_u64, |sum, &item| sum.wrapping_add(item_ids[item as usize])))
-        .collect();
-    let attack = KnownItems::new(&matrix, &subject_ids, &item_ids)?;
-    let options = AttackOptions::new(gate, *seed);
-    gate.known_items.iter().map(|&known| attack.run(known, &options)).collect()
-}
-
-/// The worst combination of one to three columns.
-pub(super) fn known_values(
-    rows: &ReleasedRows<'_>,
-    columns: &[String],
-    gate: &Gate,
-    seed: &[u8; 32],
-    memory: usize,
-) -> Result<AttackResult> {
-    let indices = columns.iter().map(|name| rows.table.column(name)).collect::<Result<Vec<_>>>()?;
-    let values = ValueRows { rows, columns: indices };
-    let ids = values.subject_ids(seed)?;
-    KnownValues::new(&values, columns.iter().cloned(), rows.subjects()?, &ids)?
-        .with_memory(Budget::new(memory).algorithm())
-        .run(&AttackOptions::new(gate, *seed))
-}
-
-/// An entry of the report.
-pub(super) fn entry(result: AttackResult, knowledge: &str) -> Attack {
-    Attack { knowledge: Some(knowledge.to_owned()), ..Attack::from(result) }
-}
-
-/// (person, item) of the rows. The item of a row is the combination of its item columns from the finest that is not missing.
-struct Items<'a> {
-    rows: ItemRows<'a>,
-    columns: Vec<usize>,
-    counts: Vec<usize>,
-}
-
-impl<'a> Items<'a> {
-    fn new(rows: &'a ReleasedRows<'a>, shape: &Shape) -> Result<Self> {
-        let levels = shape
-            .items
-            .iter()
-            .map(|level| level.iter().map(|name| rows.table.column(name)).collect::<Result<Vec<_>>>())
-            .collect::<Result<Vec<_>>>()?;
-        let columns = levels.iter().flatten().copied().collect();
-        let items = ItemRows::new(rows, levels)?;
-        let counts = items.counts()?;
-        Ok(Self { rows: items, columns, counts })
-    }
-
-    fn count(&self) -> usize {
-        self.counts.iter().sum()
-    }
-
-    /// Item code of every row.
-    fn code(&self, levels: &[&[u32]], row: usize) -> u32 {
-        let mut offset = 0;
-        for (codes, count) in levels.iter().zip(&self.counts) {
-            if codes[row] != NULL_CODE {
-                return offset + codes[row];
-            }
-            offset += u32::try_from(*count).unwrap_or(u32::MAX);
-        }
-        NULL_CODE
-    }
-
-    /// A stable name of every item.
-    fn ids(&self, seed: &[u8; 32]) -> Result<Vec<u64>> {
-        let table = self.rows.rows.table;
-        let hashes = self.columns.iter().map(|&column| content_hashes(&[table.values(column)?], seed)).collect::<Result<Vec<_>>>()?;
-        let mut ids = vec![0_u64; self.count()];
-        let mut codes: Vec<Vec<u32>> = vec![Vec::new(); self.columns.len()];
-        self.rows.visit_levels(&mut |chunk, subjects, levels| {
-            for (codes, &column) in codes.iter_mut().zip(&self.columns) {
-                codes.clear();
-                table.codes(chunk, column, codes)?;
-            }
-            for row in 0..subjects.len() {
-                let code = self.code(levels, row);
-                if let Some(id) = ids.get_mut(code as usize).filter(|id| **id == 0) {
-                    let parts = hashes.iter().zip(&codes).map(|(hashes, codes)| hashes.get(codes[row] as usize).copied().unwrap_or(1));
-                    *id = parts.fold(1, |id: u64, part| (id ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)) | 1;
-                }
-            }
-            Ok(())
-        })?;
-        Ok(ids)
-    }
-}
-
-impl PairChunks for Items<'_> {
-    fn for_each(&self, visit: &mut dyn FnMut(&[u32], &[u32]) -> Result<()>) -> Result<()> {
-        let mut codes = Vec::new();
-        self.rows.visit_levels(&mut |_, subjects, levels| {
-            codes.clear();
-            codes.extend((0..subjects.len()).map(|row| self.code(levels, row)));
-            visit(subjects, &codes)
-        })
-    }
-}
-
-/// Columns of the rows, for the attack on known values.
-struct ValueRows<'a> {
-    rows: &'a ReleasedRows<'a>,
-    columns: Vec<usize>,
-}
-
-impl ValueRows<'_> {
-    /// People named by the content of their rows.
-    fn subject_ids(&self, seed: &[u8; 32]) -> Result<Vec<u64>> {
-        let hashes =
-            self.columns.iter().map(|&column| content_hashes(&[self.rows.table.values(column)?], seed)).collect::<Result<Vec<_>>>()?;
-        let mut ids = vec![0_u64; self.rows.subjects()?];
-        self.rows.visit(&self.columns, &mut |_, subjects, codes| {
-            for (row, &subject) in subjects.iter().enumerate() {
-                if let Some(id) = ids.get_mut(subject as usize) {
-                    let parts = hashes.iter().zip(codes).map(|(hashes, codes)| hashes.get(codes[row] as usize).copied().unwrap_or(1));
-                    *id = id.wrapping_add(parts.fold(1, |id: u64, part| (id ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(31)));
-                }
-            }
-            Ok(())
-        })?;
-        Ok(ids)
-    }
-}
-
-impl CodeChunks for ValueRows<'_> {
-    fn for_each(&self, visit: &mut dyn FnMut(&[u32], &[&[u32]]) -> Result<()>) -> Result<()> {
-        self.rows.visit(&self.columns, &mut |_, subjects, codes| {
-            let columns: Vec<&[u32]> = codes.iter().map(Vec::as_slice).collect();
-            visit(subjects, &columns)
-        })
-    }
 }

@@ -4,6 +4,7 @@
 
 mod anonymizer;
 mod assess;
+mod attacks;
 mod budget;
 mod columns;
 mod gate;

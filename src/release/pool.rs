@@ -231,10 +231,16 @@ fn read_table(
         builder.push(&tagged.batch)?;
     }
     for (reason, rows) in stream.left_out().counts() {
-        left_out.add(reason, rows);
+        // Unknown fields are counted by field; no row was left out for them.
+        if reason != "unknown-field" {
+            left_out.add(reason, rows);
+        }
     }
     let table = builder.finish()?;
     let subject = subject_name.map(|name| table.column(name)).transpose()?;
+    if let Some(subject) = subject {
+        left_out.add("names no person", rows_of_nobody(&table, subject)?);
+    }
     if subject.is_none() && policy.gate.control.get() > 0.0 {
         return Err(Error::policy(
             "gate.control",
@@ -277,6 +283,16 @@ fn held_out(policy: &Policy, table: &CodedTable, subject: usize, key: &Key) -> R
 pub(super) fn file_of(source: &str) -> String {
     let ends = source.match_indices('!').map(|(at, _)| at).chain([source.len()]);
     ends.filter_map(|end| source.get(..end)).find(|path| Path::new(path).is_file()).unwrap_or(source).to_owned()
+}
+
+fn rows_of_nobody(table: &CodedTable, subject: usize) -> Result<u64> {
+    let (mut rows, mut codes) = (0, Vec::new());
+    for chunk in 0..table.chunks() {
+        codes.clear();
+        table.codes(chunk, subject, &mut codes)?;
+        rows += codes.iter().filter(|&&code| code == NULL_CODE).count() as u64;
+    }
+    Ok(rows)
 }
 
 /// One entry a file: members of an archive are counted with it.

@@ -49,7 +49,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 pub(super) fn record_refusal(output: &Path, report: &mut Report) -> Result<()> {
     fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
     let path = output.join(REFUSALS);
-    let mut file = OpenOptions::new().create(true).append(true).open(&path).map_err(|e| Error::io(&path, e))?;
+    let mut file = private(OpenOptions::new().create(true).append(true)).open(&path).map_err(|e| Error::io(&path, e))?;
     let mut line = json!({ "created": report.created, "name": report.name, "reasons": report.gate.reasons }).to_string();
     line.push('\n');
     file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Error::io(&path, e))?;
@@ -58,8 +58,26 @@ pub(super) fn record_refusal(output: &Path, report: &mut Report) -> Result<()> {
     if folder.exists() {
         fs::remove_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
     }
-    fs::create_dir(&folder).map_err(|e| Error::io(&folder, e))?;
+    private_folder(&folder)?;
     write_report(report, Audience::Steward, &folder)
+}
+
+/// What stays with the steward is for the steward's account only, where the system has accounts.
+#[cfg(unix)]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    std::os::unix::fs::OpenOptionsExt::mode(options, 0o600)
+}
+
+#[cfg(not(unix))]
+fn private(options: &mut OpenOptions) -> &mut OpenOptions {
+    options
+}
+
+fn private_folder(folder: &Path) -> Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(folder).map_err(|e| Error::io(folder, e))
 }
 
 /// Refusals of earlier runs into the same output folder.

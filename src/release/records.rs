@@ -7,7 +7,7 @@ use super::pool::PoolTable;
 use super::report::{ColumnReport, ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
 use crate::error::{Error, Result};
-use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, OrderedRows, RowOrder, TableOptions};
+use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, OrderedRows, RowOrder, TableOptions, Then};
 use crate::io::{SinkFormat, SinkOptions, create_sink};
 use crate::keys::{Domain, Key, KeyOrigin};
 use crate::matrix::{cap, generalize_items};
@@ -162,7 +162,7 @@ impl Workshop<'_> {
 
     /// Where every row is said to be a different person, an identifier that names two rows says otherwise, and no count of people is to be trusted.
     fn check_rows_are_people(&self, columns: &[(&String, &Column)]) -> Result<()> {
-        if self.pool.subject.is_some() || self.product.models.is_empty() {
+        if self.pool.subject.is_some() {
             return Ok(());
         }
         let table = &self.pool.table;
@@ -191,8 +191,7 @@ impl Workshop<'_> {
     fn check_models(&self, columns: &[(&String, &Column)]) -> Result<()> {
         let has_models = !self.product.models.is_empty();
         for (name, column) in columns {
-            let fixed = self.product.levels.contains_key(*name)
-                || column.levels.is_some_and(|levels| levels.min.is_some() && levels.min == levels.max);
+            let fixed = self.product.levels.contains_key(*name) || column.only_level().is_some();
             if column.role == Role::QuasiIdentifier && !has_models && !fixed {
                 return Err(Error::policy(
                     format!("products.{}", self.product.name),
@@ -213,8 +212,12 @@ impl Workshop<'_> {
         let Some(max) = self.product.max_events_per_subject else { return Ok(()) };
         let before = marks.to_vec();
         let rows = self.rows(&before);
-        let key =
-            self.selection.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("contribution-cap") });
+        let key = self.selection.derive(&Domain {
+            recipient: &self.policy.recipient,
+            release: &self.policy.name,
+            product: &self.product.name,
+            ..Domain::of("contribution-cap")
+        });
         let prioritized = PrioritizedRows::new(&rows, max, &key, Budget::new(self.memory).algorithm())?;
         let cap = cap(&prioritized, rows.subjects()?, max, Budget::new(self.memory).algorithm())?;
         let mut keeper = cap.keeper();
@@ -357,6 +360,7 @@ impl Workshop<'_> {
             Treatment::Shift { days } => {
                 let subject = need_subject()?;
                 let key = self.key.derive(&Domain {
+                    recipient: &self.policy.recipient,
                     release: &self.policy.name,
                     product: &self.product.name,
                     column: name,
@@ -432,17 +436,24 @@ impl Workshop<'_> {
         marks: &[Vec<u8>],
     ) -> Result<Option<CodedTable>> {
         let table = &self.pool.table;
-        let seed =
-            *self.key.derive(&Domain { release: &self.policy.name, product: &self.product.name, ..Domain::of("row-order") }).expose();
+        let seed = *self
+            .key
+            .derive(&Domain {
+                recipient: &self.policy.recipient,
+                release: &self.policy.name,
+                product: &self.product.name,
+                ..Domain::of("row-order")
+            })
+            .expose();
         let ranks = self.ranks(outputs, keeps_token)?;
         let order = match (self.product.order, self.pool.subject, &ranks) {
-            (Order::SubjectTime, Some(subject), Some(ranks)) => RowOrder::Ranked { subject, ranks, then: self.time_column(outputs), seed },
+            (Order::SubjectTime, Some(subject), Some(ranks)) => RowOrder::Ranked { subject, ranks, then: self.time_column(outputs)?, seed },
             _ => RowOrder::Shuffled { seed },
         };
         let mut sources: Vec<usize> = outputs.iter().flat_map(OutputColumn::sources).collect();
         if let RowOrder::Ranked { subject, then, .. } = &order {
             sources.push(*subject);
-            sources.extend(then);
+            sources.extend(then.as_ref().map(|then| then.column));
         }
         // Rows that no token links can only be counted in people with the help of the pool.
         let owner = self.pool.subject.filter(|_| !keeps_token);
@@ -506,9 +517,14 @@ impl Workshop<'_> {
     }
 
     /// The released time. A time that is dropped may not order the rows: their order would tell what was dropped.
-    fn time_column(&self, outputs: &[OutputColumn]) -> Option<usize> {
-        let is_time = |output: &&OutputColumn| self.pool.columns.get(&output.name).is_some_and(|column| column.role == Role::Time);
-        outputs.iter().find(is_time).and_then(|output| self.pool.table.column(&output.name).ok())
+    /// The released time column and what its treatment makes of it: an order by the raw times would tell what the treatment hides.
+    fn time_column(&self, outputs: &[OutputColumn]) -> Result<Option<Then>> {
+        let released = outputs.iter().find_map(|output| {
+            let (name, column) = self.pool.columns.get_key_value(&output.name).filter(|(_, column)| column.role == Role::Time)?;
+            Some((self.pool.table.column(name), column.effective_treatment()))
+        });
+        let Some((column, treatment)) = released else { return Ok(None) };
+        Ok(Some(Then { column: column?, kernel: transform::kernel(treatment)? }))
     }
 
     /// Counts of what was left out, for the steward.

@@ -30,7 +30,7 @@ pub struct ClassReport {
     pub largest_share_of_one_subject: Option<f64>,
     /// The largest k such that every class has k people of whom none owns more than 1/k of its rows.
     pub owned_k: Option<u64>,
-    /// (rows of a class, number of classes of that size), ascending.
+    /// (people of a class, number of classes of that size), ascending; rows where the table cannot tell people apart.
     pub class_size_histogram: Vec<(u64, u64)>,
     /// Whether a token links the rows of a person.
     pub linked: bool,
@@ -85,7 +85,7 @@ impl ClassReport {
         }
         let mut histogram = BTreeMap::new();
         for size in sizes.values() {
-            *histogram.entry(size.rows).or_insert(0_u64) += 1;
+            *histogram.entry(if people == &People::Unknown { size.rows } else { size.people }).or_insert(0_u64) += 1;
         }
         let classes = sizes.len() as u64;
         let counted = people != &People::Unknown;

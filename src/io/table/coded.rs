@@ -159,6 +159,22 @@ impl CodedTable {
         Ok(())
     }
 
+    /// Whether some row has no value in a coded column.
+    ///
+    /// # Errors
+    /// The column is not coded, or a temporary file cannot be read.
+    pub fn has_missing(&self, column: usize) -> Result<bool> {
+        let mut codes = Vec::new();
+        for chunk in 0..self.chunks.len() {
+            codes.clear();
+            self.codes(chunk, column, &mut codes)?;
+            if codes.contains(&NULL_CODE) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// Values of a column in a chunk.
     ///
     /// # Errors

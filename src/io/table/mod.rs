@@ -8,4 +8,4 @@ mod spill;
 
 pub use coded::{CodedTable, CodedTableBuilder, TableOptions, gather_values};
 pub use interner::{ColumnInterner, NULL_CODE};
-pub use order::{Bin, OrderedRows, RowOrder};
+pub use order::{Bin, OrderedRows, RowOrder, Then};

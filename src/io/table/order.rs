@@ -8,10 +8,13 @@ use super::coded::{Chunk, CodedTable};
 use super::packed::Packed;
 use super::spill::{SpillFile, Stored};
 use crate::error::{Error, Result};
-use arrow::array::ArrayRef;
-use arrow::compute::concat;
+use crate::pipeline::{Kernel, apply_once};
+use arrow::array::{ArrayRef, AsArray};
+use arrow::compute::{cast, concat};
+use arrow::datatypes::{DataType, Int64Type};
 use rand::{Rng, RngExt, SeedableRng, rngs::ChaCha20Rng};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Rows in a bin on average.
 const BIN_ROWS: usize = 1 << 17;
@@ -30,11 +33,20 @@ pub enum RowOrder<'a> {
         subject: usize,
         /// Rank of every code of that column.
         ranks: &'a [u64],
-        /// Column that orders the rows of a subject.
-        then: Option<usize>,
+        /// What orders the rows of a subject.
+        then: Option<Then>,
         /// Seed for rows that are equal in both.
         seed: [u8; 32],
     },
+}
+
+/// A column of numbers or times that orders rows by what is released of it.
+#[derive(Debug, Clone)]
+pub struct Then {
+    /// The column.
+    pub column: usize,
+    /// What is done to its values before they are compared.
+    pub kernel: Option<Arc<dyn Kernel>>,
 }
 
 /// The kept rows of a table, sorted into bins.
@@ -171,7 +183,7 @@ impl<'a> OrderedRows<'a> {
                 unordered.permutation.clone_from(&permutation);
                 let codes = unordered.codes(*subject)?;
                 let numbers = match then {
-                    Some(column) => unordered.numbers(*column)?,
+                    Some(then) => unordered.numbers(then)?,
                     None => vec![0; rows],
                 };
                 let ties: Vec<u64> = (0..rows).map(|_| random.next_u64()).collect();
@@ -256,11 +268,28 @@ impl Bin<'_> {
     }
 
     /// A column of numbers or times as 64-bit integers; missing values are smallest.
-    fn numbers(&self, column: usize) -> Result<Vec<i64>> {
-        use arrow::array::AsArray;
-        let array = self.array(column)?;
-        let array = arrow::compute::cast(&array, &arrow::datatypes::DataType::Int64).map_err(|e| Error::arrow("ordering by time", &e))?;
-        Ok(array.as_primitive::<arrow::datatypes::Int64Type>().iter().map(|value| value.unwrap_or(i64::MIN)).collect())
+    fn numbers(&self, then: &Then) -> Result<Vec<i64>> {
+        let mut array = self.array(then.column)?;
+        if let Some(kernel) = &then.kernel {
+            array = apply_once(kernel.as_ref(), array.as_ref())?;
+        }
+        let name = self.ordered.table.schema.field(then.column).name();
+        let unordered = || {
+            Error::column(
+                name,
+                format!("has the type {}, which has no order in time", array.data_type()),
+                "give times, dates or whole numbers, or shuffle",
+            )
+        };
+        if !(array.data_type().is_temporal() || array.data_type().is_integer()) {
+            return Err(unordered());
+        }
+        let words = match array.data_type() {
+            DataType::Date32 | DataType::Time32(_) => cast(&array, &DataType::Int32).and_then(|days| cast(&days, &DataType::Int64)),
+            _ => cast(&array, &DataType::Int64),
+        };
+        let words = words.map_err(|_| unordered())?;
+        Ok(words.as_primitive::<Int64Type>().iter().map(|value| value.unwrap_or(i64::MIN)).collect())
     }
 }
 
@@ -343,7 +372,8 @@ mod tests {
     fn ranked_rows_are_grouped_and_sorted() {
         let table = table(10_000, 999);
         let ranks: Vec<u64> = (0..11_u64).map(|i| (i * 7 % 11) << 60).collect();
-        let rows = collect(&table, RowOrder::Ranked { subject: 0, ranks: &ranks, then: Some(1), seed: [1; 32] }, 0);
+        let rows =
+            collect(&table, RowOrder::Ranked { subject: 0, ranks: &ranks, then: Some(Then { column: 1, kernel: None }), seed: [1; 32] }, 0);
         let keys: Vec<_> = rows.iter().map(|r| (ranks[r.0 as usize], r.0, r.1)).collect();
         assert!(keys.windows(2).all(|w| w[0] <= w[1]));
         assert_eq!(rows.len(), 8000);
