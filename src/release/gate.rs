@@ -64,7 +64,7 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
     for (attack, value) in worst {
         let known = attack.known.map_or_else(String::new, |known| format!(", {known} known"));
         reasons.push(format!(
-            "the attack {}{known} singles out up to {:.1} % {whose}, over the limit of {:.1} %; coarsen or leave out what it used, or release cohorts or fragments",
+            "the attack {}{known} singles out up to {:.1} % {whose}, over the limit of {:.1} %; coarsen or leave out what it used, or state why the risk is accepted (accept_risk)",
             attack.name.name(),
             value * 100.0,
             limit * 100.0

@@ -15,7 +15,8 @@ use crate::pipeline::apply_once;
 use crate::policy::{Column, LevelLimits, Role, Search};
 use crate::transform;
 use crate::units::Share;
-use arrow::array::{Array, ArrayRef, StringArray};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -51,6 +52,8 @@ pub(super) struct Generalized {
     suppressed_rows: u64,
     suppressed_subjects: u64,
     before: Vec<(u64, u64)>,
+    /// Rows at fit time by value of every sensitive column: the reference of later comparisons.
+    sensitive: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// A generalized column for the file, and what the report says of it.
@@ -86,7 +89,9 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         suppressed_rows: 0,
         suppressed_subjects: 0,
         before: Vec::new(),
+        sensitive: BTreeMap::new(),
     };
+    generalized.sensitive = distributions(workshop, columns, marks)?;
     if quasi.is_empty() {
         return Ok(generalized);
     }
@@ -276,6 +281,41 @@ fn mark_suppressed(
     })
 }
 
+/// How the released values of the sensitive columns are distributed over the rows. A missing value is counted as the empty text.
+fn distributions(
+    workshop: &Workshop<'_>,
+    columns: &[(&String, &Column)],
+    marks: &[Vec<u8>],
+) -> Result<BTreeMap<String, BTreeMap<String, u64>>> {
+    let mut all = BTreeMap::new();
+    for (name, column) in columns.iter().filter(|(_, column)| column.role == Role::Sensitive) {
+        let table = &workshop.pool.table;
+        let index = table.column(name)?;
+        let mut values = table.values(index)?;
+        if let Some(kernel) = transform::kernel(column.effective_treatment())? {
+            values = apply_once(kernel.as_ref(), values.as_ref())?;
+        }
+        let texts = cast(&values, &DataType::Utf8).map_err(|e| Error::arrow("writing sensitive values as text", &e))?;
+        let texts = texts.as_string::<i32>();
+        let text = |code: usize| if code < texts.len() && texts.is_valid(code) { texts.value(code).to_owned() } else { String::new() };
+        let mut counts = vec![0_u64; texts.len() + 1];
+        workshop.rows(marks).visit(&[index], &mut |chunk, _, codes| {
+            for (&code, &mark) in codes[0].iter().zip(&marks[chunk]) {
+                if is_released(mark) {
+                    counts[(code as usize).min(texts.len())] += 1;
+                }
+            }
+            Ok(())
+        })?;
+        let mut distribution = BTreeMap::new();
+        for (code, count) in counts.into_iter().enumerate().filter(|(_, count)| *count > 0) {
+            *distribution.entry(text(code)).or_insert(0) += count;
+        }
+        all.insert((*name).clone(), distribution);
+    }
+    Ok(all)
+}
+
 /// Sizes of the classes of the raw values, in people.
 fn class_sizes_before(problem: &Problem<'_>, columns: usize) -> Result<Vec<(u64, u64)>> {
     let evaluation = problem.evaluator()?.evaluate(&vec![0; columns])?;
@@ -366,7 +406,7 @@ impl Generalized {
     pub(super) fn fitted(&self) -> Value {
         let columns: serde_json::Map<String, Value> =
             self.columns.iter().map(|q| (q.name.clone(), json!({ "level": q.level, "scheme": q.hierarchy.scheme() }))).collect();
-        json!({ "columns": columns, "rows": self.rows_at_fit })
+        json!({ "columns": columns, "rows": self.rows_at_fit, "sensitive": self.sensitive })
     }
 
     /// Levels and the labels that occur in the release, for the recipient.

@@ -9,6 +9,8 @@ use crate::keys::{Domain, Key, KeyOrigin};
 use crate::matrix::content_hashes;
 use crate::policy::{Column, Order, Policy, Product, Role, Table};
 use crate::risk::attack_seed;
+use arrow::compute::cast;
+use arrow::datatypes::DataType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -255,7 +257,12 @@ fn held_out(policy: &Policy, table: &CodedTable, subject: usize, key: &Key) -> R
         return Ok(vec![false; table.distinct(subject)?]);
     }
     let key = key.derive(&Domain { release: &policy.name, ..Domain::of("control-group") });
-    let hashes = content_hashes(&[table.values(subject)?], key.expose())?;
+    let mut values = table.values(subject)?;
+    if values.data_type().is_integer() {
+        // 42 in one table and "42" in the other is one person.
+        values = cast(&values, &DataType::Utf8).map_err(|e| Error::arrow("setting people aside", &e))?;
+    }
+    let hashes = content_hashes(&[values], key.expose())?;
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

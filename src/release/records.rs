@@ -20,6 +20,7 @@ use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Instant;
 
 /// Name of the column that holds the tokens of people.
 pub(super) const TOKEN: &str = "token";
@@ -56,6 +57,8 @@ pub(super) struct Made {
     pub(super) owned: Option<CodedTable>,
     /// Columns that the attack on known values did best with.
     pub(super) worst_columns: Option<Vec<String>>,
+    /// Time spent on caps, support and search.
+    pub(super) fit_seconds: f64,
 }
 
 /// Which columns of a written product play which part.
@@ -75,6 +78,7 @@ pub(super) struct Shape {
 impl Workshop<'_> {
     /// Makes the product and writes it to `path`.
     pub(super) fn make(&self, path: &Path, format: SinkFormat) -> Result<Made> {
+        let clock = Instant::now();
         let table = &self.pool.table;
         let columns = self.columns()?;
         let subject = self.subject();
@@ -89,6 +93,7 @@ impl Workshop<'_> {
         let linked = self.pool.subject.is_some() && (keeps_token || tokens.next().is_some());
         let mut generalized = self.generalize(&columns, linked, &mut marks, &item_levels)?;
         generalized.settle(self, &marks)?;
+        let fit_seconds = clock.elapsed().as_secs_f64();
         let mut report = ProductReport::new(&self.product.name, ProductKind::Records);
         report.accepted_risk.clone_from(&self.product.accept_risk);
         let mut pseudonyms = Vec::new();
@@ -119,6 +124,7 @@ impl Workshop<'_> {
             pseudonyms,
             owned,
             worst_columns: None,
+            fit_seconds,
         })
     }
 

@@ -600,3 +600,73 @@ fn assessing_odd_pools_changes_nothing() {
     assert_eq!(super::support::files(run.folder.path()).len(), 3, "assessing writes nothing");
     assert_eq!(io::SinkFormat::Parquet, SinkFormat::Parquet);
 }
+
+#[test]
+fn times_move_with_the_person_and_begin_with_the_first_released_event() {
+    let day = 86_400_000_i64;
+    let users: Vec<String> = (0..120).map(|i| format!("u{}", i % 8)).collect();
+    let raw: Vec<i64> = (0..120_i64).map(|i| (i * 7919) % 400 * day / 3 - 50 * day).collect();
+    let text = "
+        version = 1
+        name = 'moved'
+        subject = { column = 'user' }
+        [columns]
+        number = { role = 'other' }
+        moved = { role = 'time', treatment = { shift = { days = 30 } } }
+        since = { role = 'time', treatment = 'relative' }
+        [[products]]
+        name = 'one'
+        kind = 'records'
+        max_events_per_subject = 9
+        accept_risk = 'a test'
+        [[products]]
+        name = 'two'
+        kind = 'records'
+        columns = ['number', 'moved']
+        accept_risk = 'a test'
+    ";
+    let time = || times(raw.iter().map(|&t| Some(t)));
+    let (_run, outcome) = run(
+        text,
+        &batch([("user", texts(users.iter().map(String::as_str))), ("number", numbers(0..120)), ("moved", time()), ("since", time())]),
+    );
+    let outcome = outcome.expect("published");
+    sound(&outcome);
+    let mut days = Vec::new();
+    for product in ["one", "two"] {
+        let (_, batches) = super::support::batches(&outcome.release.join(format!("{product}.parquet")));
+        let mut by_person: std::collections::BTreeMap<usize, Vec<(i64, Option<i64>)>> = std::collections::BTreeMap::new();
+        for batch in &batches {
+            let ints = |name: &str| {
+                batch.column_by_name(name).map(|c| {
+                    let c = arrow::compute::cast(c, &DataType::Int64).expect("numbers");
+                    arrow::array::AsArray::as_primitive::<arrow::datatypes::Int64Type>(&c).values().to_vec()
+                })
+            };
+            let (row, moved, since) = (ints("number").expect("numbers"), ints("moved").expect("times"), ints("since"));
+            for (i, &number) in row.iter().enumerate() {
+                let number = usize::try_from(number).expect("a row");
+                by_person.entry(number % 8).or_default().push((moved[i] - raw[number], since.as_ref().map(|s| raw[number] - s[i])));
+            }
+        }
+        assert_eq!(by_person.len(), 8);
+        let mut of_product = Vec::new();
+        for rows in by_person.values() {
+            assert!(rows.iter().all(|row| *row == rows[0]), "one shift and one beginning a person");
+            assert!(rows[0].0 % day == 0 && rows[0].0.abs() <= 30 * day);
+            of_product.push(rows[0].0);
+        }
+        assert!(of_product.iter().any(|shift| *shift != of_product[0]), "everybody is moved alike");
+        days.push(of_product);
+    }
+    assert_ne!(days[0], days[1], "the same shift in two products joins them");
+    // Nobody's relative time is negative, and everybody's first released event is at 0.
+    let written = Written::of(&outcome, "one");
+    let mut first: std::collections::BTreeMap<String, i64> = std::collections::BTreeMap::new();
+    for row in &written.rows {
+        let since: i64 = row[written.index("since")].as_deref().expect("a time").parse().expect("a number");
+        let earliest = first.entry(row[0].clone().expect("a token")).or_insert(since);
+        *earliest = since.min(*earliest);
+    }
+    assert!(first.len() == 8 && first.values().all(|&since| since == 0));
+}

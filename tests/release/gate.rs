@@ -226,3 +226,31 @@ fn the_attack_on_values_sees_times() {
     let error = outcome.expect_err("every row is unique");
     assert!(error.to_string().contains(AttackName::KnownValues.name()), "{error}");
 }
+
+#[test]
+fn a_person_is_set_aside_in_both_tables_whatever_the_type_of_the_name() {
+    let run = Run::new();
+    let text = "
+        version = 1
+        name = 'both'
+        subject = { column = 'user' }
+        columns = { number = { role = 'other' } }
+        gate = { control = 0.5, attacks = [] }
+        [[products]]
+        name = 'log'
+        kind = 'records'
+        columns = ['number']
+        [[products]]
+        name = 'people'
+        kind = 'records'
+        source = 'profiles'
+        columns = ['number']
+    ";
+    let names: Vec<String> = (0..60).map(|i| i.to_string()).collect();
+    let events = batch([("user", texts(names.iter().map(String::as_str))), ("number", super::support::numbers(0..60))]);
+    let profiles = batch([("user", super::support::numbers(0..60)), ("number", super::support::numbers(0..60))]);
+    let outcome = run.both(text, &events, &profiles).expect("published");
+    let shown = |product: &str| Written::of(&outcome, product).sorted();
+    assert!((5..=55).contains(&shown("log").len()), "one half, false alarm below one in 10⁹");
+    assert_eq!(shown("log"), shown("people"), "somebody was set aside in one table and released in the other");
+}
