@@ -51,7 +51,11 @@ fn main() -> ExitCode {
             let json = common::to_json(&verification)?;
             let untrue = verification.checks.iter().filter(|check| check.holds == Some(false)).count();
             if untrue > 0 {
-                let text = format!("{}\nerror: {untrue} of the statements of this release are not true; do not use it", lines.join("\n"));
+                let text = format!(
+                    "{}\nerror: not everything that this release states is true ({untrue} of {} checks failed); do not use it",
+                    lines.join("\n"),
+                    lines.len()
+                );
                 return Ok(Summary::new(text, json).ends_with(3));
             }
             Ok(Summary::new(lines.join("\n"), json))
