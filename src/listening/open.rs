@@ -248,12 +248,9 @@ fn plain(file: &Found, input: &Input) -> Result<Part> {
         let options =
             CsvOptions { delimiter: input.delimiter, header: input.header, skip_malformed: input.skip_malformed, ..CsvOptions::default() };
         Arc::new(CsvSource::open(Arc::clone(&file.content), &options)?)
-    } else if input.skip_malformed {
-        // Rather refused than ignored: these formats have no record that could be left out by itself.
-        return Err(Error::unsupported(
-            "input.skip_malformed",
-            "leaving out malformed records of a table that is not CSV (name the format if it is)",
-        ));
+    } else if input.skip_malformed && is_json_table(file, format) {
+        // Rather refused than ignored.
+        return Err(Error::unsupported("input.skip_malformed", "leaving out malformed records of a JSON table"));
     } else {
         open_table(Arc::clone(&file.content), format, input.delimiter, input.header)?
     };

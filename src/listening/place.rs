@@ -106,7 +106,11 @@ impl Place {
                 }
                 // The name that every download has says nothing; the folder of a person that it lies in does. Without one, every archive is a person.
                 let folder = self.steps.iter().take(at).rev().find_map(named);
-                folder.map_or_else(|| format!("{}/{name}", self.root), str::to_owned)
+                match folder {
+                    Some(folder) => folder.to_owned(),
+                    None if self.kind == Root::Folder => format!("{}/{name}", self.root),
+                    None => self.root.clone(),
+                }
             }
             _ if self.kind == Root::Archive && is_plain(&self.root) => {
                 if plain_is_ambiguous {
