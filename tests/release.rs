@@ -5,6 +5,7 @@ mod data;
 mod edges;
 mod gate;
 mod invariants;
+mod joined;
 mod people;
 mod same;
 mod support;

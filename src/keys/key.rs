@@ -97,6 +97,11 @@ impl Key {
         Self { bytes: domain.expand(&self.bytes), origin: self.origin.clone() }
     }
 
+    /// A second owner of the same secret, for a run inside a run; its memory is wiped too.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self { bytes: self.bytes, origin: self.origin.clone() }
+    }
+
     /// The secret itself, for the kernels that use it.
     pub(crate) fn expose(&self) -> &[u8; 32] {
         &self.bytes

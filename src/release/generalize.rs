@@ -5,7 +5,7 @@ use super::records::Workshop;
 use super::report::{ClassSizes, ColumnReport, ProductReport, QualityReport, SearchReport, TransformationReport};
 use super::rows::RowVisitor;
 use crate::anonymity::classes::{TupleBuilder, Tuples};
-use crate::anonymity::hierarchy::Hierarchy;
+use crate::anonymity::hierarchy::{Hierarchy, Rule};
 use crate::anonymity::models::{Linkability, Models};
 use crate::anonymity::quality::{self, Score};
 use crate::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed};
@@ -175,19 +175,26 @@ impl QuasiIdentifier {
         }
     }
 
+    /// The last level, unless it was read off the pool: a mask has as many levels as its longest value has characters.
+    fn declared_height(&self) -> Option<usize> {
+        (!matches!(self.hierarchy.scheme().rule(), Rule::Mask(_))).then(|| self.hierarchy.height())
+    }
+
     fn is_star(&self) -> bool {
         self.hierarchy.scheme().is_star(self.level)
     }
 
     /// The column as it is released.
     fn make(&self, role: Role) -> Result<MadeColumn> {
-        let height = self.hierarchy.height();
         let text = match self.level {
             0 => "kept at level 0: as it is".to_owned(),
             _ if self.is_star() => "generalized to * (nothing is left)".to_owned(),
-            level => format!("generalized to level {level} of {height}"),
+            level => match self.declared_height() {
+                Some(height) => format!("generalized to level {level} of {height}"),
+                None => format!("{level} characters of the longest value masked"),
+            },
         };
-        let report = ColumnReport { name: self.name.clone(), role, became: text, level: Some(self.level), highest: Some(height) };
+        let report = ColumnReport { name: self.name.clone(), role, became: text, level: Some(self.level), highest: self.declared_height() };
         if self.is_star() {
             return Ok(MadeColumn { maker: Maker::Constant("*"), data_type: DataType::Utf8, report });
         }
@@ -414,7 +421,7 @@ impl Generalized {
             .columns
             .iter()
             .zip(&used)
-            .map(|(q, used)| Ok((q.name.clone(), json!({ "level": q.level, "highest": q.hierarchy.height(), "values": q.shown(used)? }))))
+            .map(|(q, used)| Ok((q.name.clone(), json!({ "level": q.level, "highest": q.declared_height(), "values": q.shown(used)? }))))
             .collect::<Result<serde_json::Map<String, Value>>>()?;
         Ok(json!({ "columns": columns }))
     }

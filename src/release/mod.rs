@@ -13,6 +13,7 @@ mod measure;
 mod pool;
 mod publish;
 mod records;
+mod remake;
 pub mod report;
 mod rows;
 mod verify;

@@ -2,6 +2,7 @@
 
 use super::measure::{k_anonymity, recount};
 use super::pool::{commitment, file_of};
+use super::remake::check_with_pool;
 use super::report::{Audience, Guarantee, ProductReport, Report, Unit, Verified, html};
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
@@ -49,8 +50,12 @@ pub struct Verification {
 
 /// Recomputes every guarantee and hash of a release from its files, and says of each how it could be checked.
 ///
-/// With the original files and the key file, the commitment to the inputs is checked too. Nothing that the release says about itself is believed: the
-/// counts come from the product files, by code that shares nothing with the code that made them.
+/// From the release alone: hashes, rows, tokens, columns, levels, and every guarantee that the files can tell (unit `release`), recounted by code that shares nothing with the
+/// code that made them. People in a product without tokens, and what attacks achieved, cannot be told from the files: such statements are returned with
+/// `holds: None`, unverifiable. Attack figures enter the check of the gate as they are stated.
+///
+/// With the original files and the key file, the commitment to the inputs is checked, and the products are made again: if a file comes out with the same bytes, its
+/// people, attacks and class sizes are compared as well (unit `release+pool`). That needs originals which fit the released policy without its `[input]`, and no hierarchy files.
 ///
 /// # Errors
 /// The folder holds no release, or a file of it cannot be read. A statement that is not true is no error: see [`Verification::holds`].
@@ -92,6 +97,9 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
             }
             None => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
         }
+    }
+    if let (Some(key), false) = (key, originals.is_empty()) {
+        check_with_pool(&policy, &report, originals, key, &mut checks);
     }
     checks.push(check_files(release, &report)?);
     checks.push(check_gate(&policy, &report));
@@ -277,7 +285,12 @@ fn check_guarantee(
     }
     // A value that was counted with the pool is stated as the declared bound: a file without rows is within it.
     let achieved = found.achieved == guarantee.achieved || guarantee.stated_as_bound && found.achieved.is_none();
-    let holds = found.holds && found.unit == guarantee.unit && achieved;
+    // The class figures of the report are those of the file.
+    let figures = stated.transformation.as_ref().is_none_or(|stated| {
+        stated.equivalence_classes == classes.classes
+            && (stated.average_class_size - classes.average_class_size).abs() < 1e-9 * classes.average_class_size.max(1.0)
+    }) && stated.class_sizes.as_ref().is_none_or(|sizes| sizes.after == classes.class_size_histogram);
+    let holds = found.holds && found.unit == guarantee.unit && achieved && figures;
     let text = format!(
         "recounted: {} {}",
         unit_name(found.unit),
@@ -428,7 +441,14 @@ fn check_files(release: &Path, report: &Report) -> Result<Check> {
 /// The stated verdict follows from the stated figures.
 fn check_gate(policy: &Policy, report: &Report) -> Check {
     let decision = super::gate::decide(&policy.gate, &report.products);
-    let same = decision.verdict.passed && report.gate.passed;
+    // Figures counted with the pool are stated as bounds, so the sentences may differ in their numbers; the reasons may not.
+    let stated = |product: &ProductReport, reason: &String| {
+        let beginning = format!("product {}: {reason}", product.name);
+        report.accepted_risks.iter().any(|risk| risk.starts_with(&beginning))
+    };
+    let reasons: Vec<bool> = report.products.iter().filter_map(|p| p.accepted_risk.as_ref().map(|reason| stated(p, reason))).collect();
+    let accepted = reasons.len() == report.accepted_risks.len() && reasons.iter().all(|&stated| stated);
+    let same = decision.verdict.passed && report.gate.passed && accepted;
     let found = if same {
         "follows from the stated figures; attacks cannot be repeated without the steward's seed"
     } else {

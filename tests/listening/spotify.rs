@@ -229,3 +229,21 @@ fn other_files_of_a_package_are_never_opened() {
     let (batch, _) = pool(&[&folder.path().join("pool")], &Input::default()).unwrap();
     assert_eq!((batch.num_rows(), super::distinct(&batch, "subject_id")), (2, 2));
 }
+
+/// Three people's downloads keep the name that every download has; the steward collects them in one folder. A person's several packages lie in a folder of theirs.
+#[test]
+fn downloads_with_the_standard_name_are_a_person_each() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = || zip_of(&[("Spotify Extended Streaming History/Streaming_History_Audio_2023_0.json", &json(&[record(&[])]))]);
+    for name in ["my_spotify_data.zip", "my_spotify_data (1).zip", "my_spotify_data (2).zip"] {
+        write(folder.path(), name, bytes());
+    }
+    std::fs::create_dir(folder.path().join("dora")).unwrap();
+    write(&folder.path().join("dora"), "my_spotify_data.zip", bytes());
+    write(&folder.path().join("dora"), "my_spotify_data (1).zip", bytes());
+    let (batch, left_out) = pool(&[folder.path()], &Input::default()).unwrap();
+    let people: std::collections::BTreeSet<_> =
+        (0..batch.num_rows()).map(|row| cell(&batch, "subject_id", row).unwrap_or_default()).collect();
+    assert_eq!(people.len(), 4, "{people:?}");
+    assert_eq!(left_out, counts(&[("duplicate", 1)]), "only within the folder of one person");
+}
