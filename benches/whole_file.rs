@@ -5,7 +5,7 @@
 
 use backmask::arrow::array::RecordBatch;
 use backmask::io::table::{CodedTableBuilder, NULL_CODE, TableOptions};
-use backmask::io::{ParquetSource, ReadOptions, Sink, SinkFormat, SinkOptions, Source, create_sink, read};
+use backmask::io::{ParquetSource, ReadOptions, Sink, SinkFormat, SinkOptions, Source, create_sink, read, write_all};
 use backmask::listening::simulate::Simulation;
 use backmask::matrix::{PairChunks, item_support};
 use backmask::{Error, Result};
@@ -57,14 +57,15 @@ fn step(source: &Arc<dyn Source>, subject: &str, item: &str, minimum: u32, outpu
     let support_seconds = clock.elapsed().as_secs_f64();
     let mut sink: Box<dyn Sink> = create_sink(output, SinkFormat::Parquet, table.schema(), &SinkOptions::default())?;
     let mut codes = Vec::new();
-    for chunk in 0..table.chunks() {
+    let batches = (0..table.chunks()).map(|chunk| {
         codes.clear();
         table.codes(chunk, item, &mut codes)?;
         let is_kept = |&code: &u32| code != NULL_CODE && support[code as usize] >= minimum;
         let kept: Vec<u32> = (0_u32..).zip(&codes).filter(|(_, code)| is_kept(code)).map(|(row, _)| row).collect();
         let columns = (0..table.schema().fields().len()).map(|column| table.array_at(chunk, column, &kept)).collect::<Result<Vec<_>>>()?;
-        sink.write(&RecordBatch::try_new(table.schema(), columns).map_err(|e| Error::arrow("assembling rows", &e))?)?;
-    }
+        RecordBatch::try_new(table.schema(), columns).map_err(|e| Error::arrow("assembling rows", &e))
+    });
+    write_all(sink.as_mut(), batches, SinkOptions::default().threads)?;
     let written = sink.finish()?;
     println!(
         "{{\"s\": {:.3}, \"cpu\": {:.2}, \"read\": {read_seconds:.3}, \"support\": {:.3}, \"rows_in\": {}, \"rows_out\": {}, \"peak_kb\": {}}}",

@@ -23,7 +23,7 @@ pub use formats::{CsvOptions, CsvSource, Encoding, IpcSource, JsonSource, Parque
 pub use open::open_table;
 pub use read::{Tagged, TaggedStream, read, read_tagged};
 pub use rebuild::{KEPT_METADATA, rebuild};
-pub use sink::{Compression, Sink, SinkFormat, SinkOptions, Written, create_sink};
+pub use sink::{Compression, Sink, SinkFormat, SinkOptions, Written, create_sink, write_all};
 pub(crate) use source::project;
 pub use source::{BatchStream, LeftOut, MemorySource, ReadOptions, Source};
 pub use staging::Staging;

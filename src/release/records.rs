@@ -8,7 +8,7 @@ use super::report::{ColumnReport, ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
 use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, OrderedRows, RowOrder, TableOptions, Then};
-use crate::io::{SinkFormat, SinkOptions, create_sink};
+use crate::io::{SinkFormat, SinkOptions, create_sink, write_all};
 use crate::keys::{Domain, Key, KeyOrigin};
 use crate::matrix::{cap, generalize_items};
 use crate::pipeline::{Kernel, apply_once};
@@ -463,7 +463,7 @@ impl Workshop<'_> {
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
         let mut with_owners = owner.map(|_| self.owned_rows(&schema)).transpose()?;
-        for bin in 0..ordered.bins() {
+        let batches = (0..ordered.bins()).map(|bin| {
             let bin = ordered.bin(bin)?;
             let marks = bin.marks()?;
             let arrays = outputs.iter().map(|output| output.make(&bin, &marks)).collect::<Result<Vec<_>>>()?;
@@ -472,8 +472,9 @@ impl Workshop<'_> {
                 arrays.push(Arc::new(UInt32Array::from(bin.codes(owner)?)));
                 builder.push(&RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|e| Error::arrow("recounting rows", &e))?)?;
             }
-            sink.write(&RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| Error::arrow("assembling rows", &e))?)?;
-        }
+            RecordBatch::try_new(Arc::clone(&schema), arrays).map_err(|e| Error::arrow("assembling rows", &e))
+        });
+        write_all(sink.as_mut(), batches, self.threads)?;
         sink.finish()?;
         with_owners.map(|(builder, _)| builder.finish()).transpose()
     }

@@ -1,5 +1,6 @@
 //! Sinks: where record batches become files.
 
+mod ahead;
 mod csv;
 mod ipc;
 mod json;
@@ -8,6 +9,8 @@ mod parquet;
 mod pieces;
 mod plain;
 mod text;
+
+pub use ahead::write_all;
 
 use crate::error::Result;
 use arrow::array::RecordBatch;
