@@ -1,6 +1,6 @@
 //! Measuring the risk of a table as it is.
 
-use super::attacks::{entry, known_items, known_rows, known_values};
+use super::attacks::{entry, entry_of_rows, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::gate;
 use super::measure::{k_anonymity, recount_table};
@@ -112,7 +112,7 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
         results.push(entry(known_values(&rows, &shape.columns, &policy.gate, seed, memory)?, "one row of the person"));
         if shape.linked {
             let found = known_rows(&rows, &shape.columns, &policy.gate, seed, memory)?;
-            results.extend(found.into_iter().map(|result| entry(result, "several rows of the person; the column that tells most")));
+            results.extend(found.into_iter().map(entry_of_rows));
         }
     }
     report.attacks = Some(results);

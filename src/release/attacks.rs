@@ -87,6 +87,12 @@ pub(super) fn entry(result: AttackResult, knowledge: &str) -> Attack {
     Attack { knowledge: Some(knowledge.to_owned()), ..Attack::from(result) }
 }
 
+/// An entry of the report for an attack that knows several rows.
+pub(super) fn entry_of_rows(result: AttackResult) -> Attack {
+    let knowledge = format!("in {} rows of the person, by what tells most", result.known);
+    entry(result, &knowledge)
+}
+
 /// (person, item) of the rows. The item of a row is the combination of its item columns from the finest that is not missing.
 pub(super) struct Items<'a> {
     rows: ItemRows<'a>,

@@ -1,6 +1,6 @@
 //! What a written product shows: recounted from its file, then attacked.
 
-use super::attacks::{Items, entry, known_items, known_rows, known_values};
+use super::attacks::{Items, entry, entry_of_rows, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::records::{Made, OWNER, Shape, Workshop};
 use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
@@ -220,23 +220,18 @@ impl Measurement<'_> {
                 AttackName::KnownValues => {
                     let columns: Vec<String> = shape.columns.clone();
                     let result = known_values(&measured.rows(), &columns, &self.policy.gate, &self.seed, self.memory)?;
+                    let out_of = result.combinations_possible.filter(|&possible| possible > result.combinations.len() as u64);
                     let tried = format!(
-                        "one row of the person; worst of {} combinations ({}){}",
+                        "one row of the person; worst of {} combinations{}",
                         result.combinations.len(),
-                        result.columns.join(", "),
-                        result
-                            .combinations_possible
-                            .filter(|&possible| possible > result.combinations.len() as u64)
-                            .map_or_else(String::new, |possible| format!(" out of {possible}"))
+                        out_of.map_or_else(String::new, |possible| format!(" out of {possible}"))
                     );
                     worst_columns = Some(result.columns.clone());
                     results.push(entry(result, &tried));
                     if shape.linked {
                         let known = self.knowable(&columns, shape);
                         let found = known_rows(&measured.rows(), &known, &self.policy.gate, &self.seed, self.memory)?;
-                        results.extend(
-                            found.into_iter().map(|result| entry(result, "several rows of the person; the column that tells most")),
-                        );
+                        results.extend(found.into_iter().map(entry_of_rows));
                     }
                 }
                 other => results.push(Attack::not_run(other, "not available in this version")),
