@@ -10,7 +10,7 @@ use super::report::{ProductReport, Report, Seconds};
 use crate::error::{Error, Result};
 use crate::io::{SinkFormat, Staging, sha256_file};
 use crate::keys::{Key, KeyOrigin};
-use crate::policy::{Policy, Product};
+use crate::policy::{HierarchySpec, Policy, Product};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -204,6 +204,7 @@ impl Anonymizer {
 
     fn prepare(&self, output: &Path) -> Result<Run> {
         self.policy.validate()?;
+        self.check_places(output)?;
         let staging = Staging::new(output)?;
         let forgotten;
         let key = if let Some(key) = &self.key {
@@ -263,6 +264,36 @@ impl Anonymizer {
         report.accepted_risks = decision.accepted;
         report.seconds = Some(seconds);
         Ok(Run { report: report.with_statements(), made, staging })
+    }
+
+    /// A release inside an input folder would be read as data by the next run; a hierarchy file that is not there is better missed before the pool is read.
+    fn check_places(&self, output: &Path) -> Result<()> {
+        let real = |path: &Path| path.canonicalize().ok();
+        // The folder may not exist yet: then where it will be made counts.
+        let place = output.ancestors().find_map(real);
+        let inside = |input: &PathBuf| {
+            input.is_dir() && place.as_ref().is_some_and(|place| real(input).is_some_and(|input| place.starts_with(input)))
+        };
+        if self.inputs.iter().chain(&self.profiles).any(inside) {
+            return Err(Error::policy("--output", "lies inside a folder that is read", "name a folder outside of the inputs"));
+        }
+        let tables = [
+            ("columns", &self.policy.columns),
+            ("events.columns", &self.policy.events.columns),
+            ("profiles.columns", &self.policy.profiles.columns),
+        ];
+        for (key, (name, column)) in tables.into_iter().flat_map(|(key, columns)| columns.iter().map(move |column| (key, column))) {
+            if let (Some(HierarchySpec::File { path, .. }), false) = (&column.hierarchy, column.is_dropped())
+                && !Path::new(path).is_file()
+            {
+                return Err(Error::policy(
+                    format!("{key}.{name}.hierarchy"),
+                    format!("the file {path} is not there"),
+                    "give its path relative to the policy file",
+                ));
+            }
+        }
+        Ok(())
     }
 
     fn report(&self, pool: &Pool, key: &Key) -> Report {

@@ -10,6 +10,7 @@ mod columns;
 mod gate;
 mod generalize;
 mod measure;
+mod outputs;
 mod pool;
 mod publish;
 mod records;

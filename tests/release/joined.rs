@@ -128,3 +128,19 @@ fn with_the_pool_and_the_key_people_are_counted_where_no_token_tells_them_apart(
     let other = verify(&outcome.release, &original, Some(&backmask::keys::Key::from_bytes([1; 32]))).expect("readable");
     assert!(!other.holds);
 }
+
+#[test]
+fn an_output_inside_an_input_folder_is_refused() {
+    let run = Run::new();
+    let folder = run.path("pool");
+    std::fs::create_dir(&folder).expect("a folder");
+    super::support::write_parquet(&folder.join("events.parquet"), &batch([("user", texts(["a", "b"])), ("artist", texts(["x", "x"]))]));
+    let text = "version = 1\nname = \"n\"\n[subject]\ncolumn = \"user\"\n[columns.artist]\nrole = \"item\"\n[[products]]\nname = \"log\"\nkind = \"records\"\n[gate]\nattacks = []\n";
+    let job = |output: std::path::PathBuf| {
+        backmask::release::Anonymizer::new(super::support::policy(text)).input([folder.clone()]).output(output).key(key()).run()
+    };
+    let error = job(folder.join("deep/out")).expect_err("the next run would read it");
+    assert_eq!(error.exit_code(), 2, "{error}");
+    assert!(!folder.join("deep").exists());
+    job(run.out()).expect("a folder beside the input is fine");
+}
