@@ -376,11 +376,11 @@ fn is_value(array: &dyn Array, row: usize) -> bool {
         DataType::LargeUtf8 => !array.as_string::<i64>().value(row).is_empty(),
         DataType::Utf8View => !array.as_string_view().value(row).is_empty(),
         DataType::Dictionary(_, _) => {
-            let dictionary = array.as_any_dictionary();
-            dictionary
-                .normalized_keys()
-                .get(row)
-                .is_some_and(|&key| key < dictionary.values().len() && is_value(dictionary.values().as_ref(), key))
+            // The keys of one row, not of all.
+            let one = array.slice(row, 1);
+            let dictionary = one.as_any_dictionary();
+            let key = dictionary.normalized_keys().first().copied();
+            key.is_some_and(|key| key < dictionary.values().len() && is_value(dictionary.values().as_ref(), key))
         }
         _ => true,
     }
