@@ -173,7 +173,14 @@ impl Anonymizer {
     /// written. In every case nothing is published.
     pub fn run(self) -> Result<Outcome> {
         let output = self.output.clone().ok_or_else(|| Error::policy("--output", "no output folder was given", "name one"))?;
-        let Run { mut report, made, staging } = self.prepare(&output)?;
+        let Run { mut report, made, staging } = match self.prepare(&output) {
+            // Trying policies until one passes is a risk of its own, also where the search is what refuses.
+            Err(error @ Error::NoSolution { .. }) => {
+                publish::log_refusal(&output, &now(), &self.policy.name, &[error.to_string()])?;
+                return Err(error);
+            }
+            prepared => prepared?,
+        };
         if !report.gate.passed {
             let reasons = report.gate.reasons.clone();
             drop(staging);
@@ -297,8 +304,7 @@ impl Anonymizer {
     }
 
     fn report(&self, pool: &Pool, key: &Key) -> Report {
-        let created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-        let mut report = Report::new(&self.policy.name, created, self.policy.gate.max_risk);
+        let mut report = Report::new(&self.policy.name, now(), self.policy.gate.max_risk);
         report.purpose.clone_from(&self.policy.purpose);
         report.recipient.clone_from(&self.policy.recipient);
         report.reproducible = *key.origin() != KeyOrigin::Forgotten;
@@ -319,6 +325,11 @@ fn extension(format: SinkFormat) -> &'static str {
         SinkFormat::JsonLines => "jsonl",
         SinkFormat::JsonArray => "json",
     }
+}
+
+/// The time, as reports write it.
+pub(super) fn now() -> String {
+    chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true)
 }
 
 fn lap(clock: &mut Instant) -> f64 {

@@ -1,5 +1,6 @@
 //! Measuring the risk of a table as it is.
 
+use super::anonymizer::now;
 use super::attacks::{entry, entry_of_rows, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::gate;
@@ -42,8 +43,7 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
         code_everything: true,
     };
     let pool = pool::read(policy, inputs, profiles, &Key::forgotten()?, &options)?;
-    let created = chrono::Utc::now().to_rfc3339_opts(chrono::SecondsFormat::Secs, true);
-    let mut report = Report::new(&policy.name, created, policy.gate.max_risk);
+    let mut report = Report::new(&policy.name, now(), policy.gate.max_risk);
     report.purpose.clone_from(&policy.purpose);
     report.recipient.clone_from(&policy.recipient);
     report.inputs = Some(pool.inputs.clone());

@@ -47,12 +47,7 @@ fn write_file(path: &Path, bytes: &[u8]) -> Result<()> {
 
 /// Appends a refusal to the steward's log, counts it in the report, and keeps the steward's report of it.
 pub(super) fn record_refusal(output: &Path, report: &mut Report) -> Result<()> {
-    fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
-    let path = output.join(REFUSALS);
-    let mut file = private(OpenOptions::new().create(true).append(true)).open(&path).map_err(|e| Error::io(&path, e))?;
-    let mut line = json!({ "created": report.created, "name": report.name, "reasons": report.gate.reasons }).to_string();
-    line.push('\n');
-    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Error::io(&path, e))?;
+    log_refusal(output, &report.created, &report.name, &report.gate.reasons)?;
     report.refusals = count_refusals(output)?;
     let folder = output.join("refused");
     if folder.exists() {
@@ -60,6 +55,16 @@ pub(super) fn record_refusal(output: &Path, report: &mut Report) -> Result<()> {
     }
     private_folder(&folder)?;
     write_report(report, Audience::Steward, &folder)
+}
+
+/// Appends a line to the steward's log of refused runs.
+pub(super) fn log_refusal(output: &Path, created: &str, name: &str, reasons: &[String]) -> Result<()> {
+    fs::create_dir_all(output).map_err(|e| Error::io(output, e))?;
+    let path = output.join(REFUSALS);
+    let mut file = private(OpenOptions::new().create(true).append(true)).open(&path).map_err(|e| Error::io(&path, e))?;
+    let mut line = json!({ "created": created, "name": name, "reasons": reasons }).to_string();
+    line.push('\n');
+    file.write_all(line.as_bytes()).and_then(|()| file.sync_all()).map_err(|e| Error::io(&path, e))
 }
 
 /// What stays with the steward is for the steward's account only, where the system has accounts.

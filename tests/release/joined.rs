@@ -144,3 +144,15 @@ fn an_output_inside_an_input_folder_is_refused() {
     assert!(!folder.join("deep").exists());
     job(run.out()).expect("a folder beside the input is fine");
 }
+
+#[test]
+fn a_search_without_solution_is_logged_as_a_refusal_too() {
+    let names: Vec<String> = (0..6).map(|i| format!("u{i}")).collect();
+    let table = batch([("user", texts(names.iter().map(String::as_str))), ("country", texts(["DE", "FR", "IT", "ES", "PL", "SE"]))]);
+    let run = Run::new();
+    let error = run.events(PEOPLE, &table).expect_err("six people are no twelve");
+    assert_eq!(error.exit_code(), 3, "{error}");
+    let log = std::fs::read_to_string(run.out().join("refusals.jsonl")).expect("a log");
+    assert_eq!(log.lines().count(), 1);
+    assert!(!log.contains("SE\"") && !run.out().join("release").exists());
+}
