@@ -14,6 +14,7 @@ use arrow::datatypes::DataType;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::SystemTime;
 
 /// One table of the pool, with the declaration of every column.
 #[derive(Debug)]
@@ -218,6 +219,7 @@ fn read_table(
         threads: options.threads,
         dictionaries: true,
     };
+    let before: Vec<Stamp> = sources.iter().map(|source| stamp(&file_of(source.name()))).collect();
     let mut stream = crate::io::read_tagged(sources, &read)?;
     let mut builder = CodedTableBuilder::new(
         &stream.schema(),
@@ -249,6 +251,13 @@ fn read_table(
         ));
     }
     list_inputs(sources, &rows, &table, subject, inputs)?;
+    // The hashes are of the files after reading; they must be of what was read.
+    for (source, before) in sources.iter().zip(&before) {
+        let path = file_of(source.name());
+        if stamp(&path) != *before {
+            return Err(Error::data(path, None, "was changed while it was read", "run again when nothing writes to it"));
+        }
+    }
     Ok(PoolTable { table, columns, subject, held_out: Vec::new() })
 }
 
@@ -293,6 +302,13 @@ fn rows_of_nobody(table: &CodedTable, subject: usize) -> Result<u64> {
         rows += codes.iter().filter(|&&code| code == NULL_CODE).count() as u64;
     }
     Ok(rows)
+}
+
+/// Length and time of the last change of a file, as far as the system tells.
+type Stamp = Option<(u64, Option<SystemTime>)>;
+
+fn stamp(path: &str) -> Stamp {
+    std::fs::metadata(path).ok().map(|metadata| (metadata.len(), metadata.modified().ok()))
 }
 
 /// One entry a file: members of an archive are counted with it.
