@@ -342,7 +342,7 @@ fn open_quasi_identifiers_are_found_with_the_data() {
 fn dropped_columns_are_never_released() {
     let mut policy = Policy::new("n");
     policy.subject =
-        Some(Subject { column: "id".into(), pseudonym: PseudonymSpec { method: PseudonymMethod::Blake3, scope: Scope::None } });
+        Some(Subject { column: "id".into(), pseudonym: PseudonymSpec { scope: Scope::None, ..Default::default() } });
     policy.columns.insert("mail".into(), Column::new(Role::Identifier));
     policy.columns.insert("note".into(), Column { treatment: Some(Treatment::Drop), ..Column::new(Role::Other) });
     let hidden = PseudonymSpec { scope: Scope::None, ..Default::default() };
@@ -440,6 +440,7 @@ fn any_column() -> impl Strategy<Value = Column> {
     let spec = (any::<bool>(), any::<bool>()).prop_map(|(hmac, release)| PseudonymSpec {
         method: if hmac { PseudonymMethod::HmacSha256 } else { PseudonymMethod::Blake3 },
         scope: if release { Scope::Release } else { Scope::None },
+        ..PseudonymSpec::default()
     });
     let number = -1e9..1e9_f64;
     prop_oneof![

@@ -3,6 +3,8 @@
 mod derive;
 mod file;
 mod key;
+mod provider;
 
 pub use derive::Domain;
 pub use key::{Key, KeyOrigin};
+pub use provider::KeyProvider;

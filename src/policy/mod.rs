@@ -25,7 +25,7 @@ pub use input::{Format, Input};
 pub use model::{Distance, EntropyEstimator, Model};
 pub use product::{CohortsProduct, FragmentsProduct, Product, ProductKind, Support};
 pub use records::{AggregateFunction, ItemSupport, Metric, Order, Otherwise, Quality, RecordsProduct, Search, SuppressionLimit, Table};
-pub use subject::{PseudonymMethod, PseudonymSpec, Scope, Subject};
+pub use subject::{Period, PseudonymMethod, PseudonymSpec, Scope, Subject, TokenFormat};
 
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;

@@ -31,6 +31,76 @@ pub struct PseudonymSpec {
     /// Where the same value gets the same token.
     #[serde(default)]
     pub scope: Scope,
+    /// How tokens are written; each method has its own default.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<TokenFormat>,
+    /// For `ff1`: the characters of the values, all different, in order; or `digits`, `lower`, `upper`, `letters`, `alphanumeric`, `hex`. Default: digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alphabet: Option<String>,
+    /// For the scope `period`: how long tokens live.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+    /// For the scope `session`: a longer gap than this many minutes between two events of a person starts a new session.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_gap: Option<u32>,
+    /// For the scopes `period` and `session`: the column of times. Default: the only column of role time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time: Option<String>,
+    /// Mixes 256 random bits into the key that are never written, so that not even the holder of the key file can make the tokens again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub irreversible: bool,
+    /// For `dense`: whether the steward's folder gets the encrypted codebook by which the numbers can be turned back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub codebook: bool,
+}
+
+/// How tokens are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum TokenFormat {
+    /// Lowercase hexadecimal digits.
+    Hex,
+    /// Base32 of RFC 4648, uppercase, without padding.
+    Base32,
+    /// Bytes: 16 a token (`FixedSizeBinary(16)`), or as many as the method gives.
+    Binary,
+    /// Signed 64-bit integers.
+    Int64,
+    /// Unsigned 64-bit integers.
+    Uint64,
+    /// The type and form of the values themselves.
+    Input,
+}
+
+impl TokenFormat {
+    /// Name in policies and reports.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Hex => "hex",
+            Self::Base32 => "base32",
+            Self::Binary => "binary",
+            Self::Int64 => "int64",
+            Self::Uint64 => "uint64",
+            Self::Input => "input",
+        }
+    }
+}
+
+/// How long the tokens of the scope `period` live. Periods are cut in UTC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+#[non_exhaustive]
+pub enum Period {
+    /// A day.
+    Day,
+    /// An ISO week, from Monday.
+    Week,
+    /// A calendar month.
+    Month,
+    /// This many days, counted from 1970-01-01.
+    Days(u32),
 }
 
 /// Methods of pseudonymization.
