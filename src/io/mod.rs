@@ -20,7 +20,7 @@ pub use archive::{MAX_MEMBERS, MAX_NESTED, MAX_RATIO, MAX_UNPACKED, contents};
 pub use content::{Content, PlainFile};
 pub use digest::sha256_file;
 pub use formats::{CsvOptions, CsvSource, Encoding, IpcSource, JsonSource, ParquetSource};
-pub use open::open_table;
+pub use open::{open_table, recognize};
 pub use read::{Tagged, TaggedStream, read, read_tagged};
 pub use rebuild::{KEPT_METADATA, rebuild};
 pub use sink::{Compression, Sink, SinkFormat, SinkOptions, Written, create_sink, write_all};

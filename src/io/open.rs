@@ -56,7 +56,10 @@ pub fn open_table(
 }
 
 /// The format of a plain table by content, then by name.
-fn recognize(content: &dyn Content) -> Result<Format> {
+///
+/// # Errors
+/// The content cannot be read, or neither it nor the name tells the format.
+pub fn recognize(content: &dyn Content) -> Result<Format> {
     let head = first_bytes(content, 4096)?;
     if head.starts_with(b"PAR1") {
         return Ok(Format::Parquet);

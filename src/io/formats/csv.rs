@@ -32,6 +32,8 @@ pub struct CsvOptions {
     pub encoding: Encoding,
     /// Leave out records with a wrong number of fields or bytes that are no text, and count them under `malformed`, instead of an error.
     pub skip_malformed: bool,
+    /// The columns whose types are found out, by name; the others are texts, so that `1.50` stays `1.50`. `None`: all columns.
+    pub typed: Option<Vec<String>>,
 }
 
 /// A separated text. Its types come from a first pass over the whole text, so no later row can contradict them:
@@ -179,7 +181,16 @@ impl Pass {
         let Some(names) = names else {
             return Err(Error::data(&self.name, None, "the text is empty", "give a text with at least one row"));
         };
-        let fields: Vec<Field> = names.into_iter().zip(&guesses).map(|(name, guess)| Field::new(name, guess.data_type(), true)).collect();
+        let typed = |name: &String| self.options.typed.as_ref().is_none_or(|typed| typed.contains(name));
+        let fields: Vec<Field> = names
+            .into_iter()
+            .zip(&guesses)
+            .map(
+                |(name, guess)| {
+                    if typed(&name) { Field::new(name, guess.data_type(), true) } else { Field::new(name, DataType::Utf8, true) }
+                },
+            )
+            .collect();
         if splits.is_empty() {
             splits.push(Split { offset: records.offset(), line: records.line(), before: 0, records: 0 });
         }

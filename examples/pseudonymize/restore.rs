@@ -1,0 +1,201 @@
+//! Tokens back to values.
+
+use crate::common;
+use crate::files::{BATCH_ROWS, format_of, open};
+use crate::labels::{ByPeriod, Make, domain, index_of, named};
+use crate::options::Options;
+use crate::receipt::Receipt;
+use crate::replace::{check_value, pseudonymizer};
+use backmask::arrow::array::{Array, ArrayRef, RecordBatch};
+use backmask::arrow::datatypes::{DataType, Field, Schema};
+use backmask::io::{ReadOptions, SinkOptions, Source, create_sink, read};
+use backmask::keys::{self, AuditEntry, AuditLog, Key, KeyFile};
+use backmask::policy::{PseudonymMethod, Scope};
+use backmask::pseudonym::{Codebook, Pseudonymizer, subject_key};
+use backmask::{Error, Result};
+use serde_json::json;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// A column and what turns it back.
+struct Restoration<'a> {
+    name: &'a str,
+    index: usize,
+    /// The type of the values, if the description beside the table has it.
+    original: Option<DataType>,
+    how: How<'a>,
+}
+
+enum How<'a> {
+    Always(Pseudonymizer),
+    Period(ByPeriod<'a>),
+    Numbers(Codebook),
+}
+
+pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common::Summary> {
+    let clock = Instant::now();
+    check(options)?;
+    let format = format_of(&options.output)?;
+    let receipt = Receipt::of(&options.input)?;
+    if let Some(receipt) = &receipt {
+        receipt.check(options)?;
+    }
+    // Numbers of a codebook are numbers; every other token is a text, whatever it looks like.
+    let typed = if options.method == PseudonymMethod::Dense { options.column.clone() } else { Vec::new() };
+    let source = open(&options.input, &options.output, typed.into_iter().chain(options.time.clone()).collect())?;
+    let key = key_of(options, receipt.as_ref())?;
+    let restorations = options
+        .column
+        .iter()
+        .map(|column| Restoration::new(options, receipt.as_ref(), &source, column, &key))
+        .collect::<Result<Vec<_>>>()?;
+    let read_options = ReadOptions { batch_rows: BATCH_ROWS, threads: options.threads, ..ReadOptions::default() };
+    // The types of values that are found out from tokens hold for a whole column, so all of it is turned back before the first row is written.
+    let progress = console.progress("turning back", None);
+    let (mut batches, mut rows) = (Vec::new(), 0_u64);
+    for batch in read(&[Arc::clone(&source)], &read_options)? {
+        let batch = batch?;
+        rows += batch.num_rows() as u64;
+        progress.advance(batch.num_rows() as u64);
+        batches.push(batch);
+    }
+    drop(progress);
+    let whole = backmask::arrow::compute::concat_batches(&source.read_schema(&read_options)?, &batches)
+        .map_err(|e| Error::arrow("putting the table together", &e))?;
+    drop(batches);
+    let log = write_reason(options, &key, rows)?;
+    let restored = restore(&whole, &restorations)?;
+    let sink_options = SinkOptions { threads: options.threads, ..SinkOptions::default() };
+    let mut sink = create_sink(&options.output, format, restored.schema(), &sink_options)?;
+    sink.write(&restored)?;
+    let written = sink.finish()?;
+    let columns: Vec<_> = restorations
+        .iter()
+        .filter_map(|restoration| Some(json!({ "column": restoration.name, "type": restored.schema().fields().get(restoration.index)?.data_type().to_string() })))
+        .collect();
+    let text = format!(
+        "{} rows written to {}, {} turned back\nthe reason is in {}\nthis file names people: keep it as the original",
+        written.rows,
+        written.path.display(),
+        options.column.join(", "),
+        log.display()
+    );
+    let report = json!({
+        "output": written.path.display().to_string(),
+        "rows": written.rows,
+        "columns": columns,
+        "key_id": key.origin().id(),
+        "audit": log.display().to_string(),
+        "seconds": clock.elapsed().as_secs_f64(),
+    });
+    Ok(common::Summary::new(text, report))
+}
+
+/// Refuses what cannot be turned back at all.
+fn check(options: &Options) -> Result<()> {
+    let refuse = |problem: &str, remedy: &str| Err(Error::policy("--reverse", problem, remedy));
+    match (options.method, options.scope) {
+        (PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256, _) => {
+            refuse("hashes cannot be turned back, with the key or without", "make tokens with aes-siv, aes-block or ff1 if they may have to be")
+        }
+        (PseudonymMethod::Dense, _) if options.codebook.is_none() => refuse(
+            "dense numbers can only be turned back with the codebook that was written with them",
+            "give it with --codebook; if none was asked for, nobody can turn them back",
+        ),
+        (_, Scope::Session | Scope::Fragment) => refuse("tokens of sessions and fragments cannot be turned back", "use the table that they were made from"),
+        _ => Ok(()),
+    }
+}
+
+fn key_file(options: &Options) -> Result<(KeyFile, &PathBuf)> {
+    let path = options.key_file.as_ref().ok_or_else(|| Error::policy("--key-file", "is missing", "give the key that the tokens were made with"))?;
+    Ok((keys::open(path)?, path))
+}
+
+/// The key that the tokens were made with: the one that is asked for, the one of the description beside the table, or the active one.
+fn key_of(options: &Options, receipt: Option<&Receipt>) -> Result<Key> {
+    let (file, path) = key_file(options)?;
+    let recorded = receipt.and_then(|receipt| receipt.key_id.as_deref());
+    let key = match options.key_id.as_deref().or(recorded) {
+        Some(id) => file.key(id)?,
+        None => file.active()?,
+    };
+    if receipt.is_some_and(|receipt| receipt.key_check != check_value(&key)) {
+        return Err(Error::Key {
+            problem: format!("{}: this key did not make these tokens, by the description beside the table", path.display()),
+            remedy: "give the key file or key ring that they were made with".to_owned(),
+        });
+    }
+    Ok(key)
+}
+
+/// Writes the reason down before anything is turned back. Returns where.
+fn write_reason(options: &Options, key: &Key, rows: u64) -> Result<PathBuf> {
+    let path = match (&options.audit, &options.key_file) {
+        (Some(path), _) => path.clone(),
+        (None, Some(key_file)) => {
+            let mut name = key_file.as_os_str().to_owned();
+            name.push(".audit");
+            PathBuf::from(name)
+        }
+        (None, None) => return Err(Error::policy("--audit", "is missing", "say where reversals are written down")),
+    };
+    let entry = AuditEntry {
+        reason: options.reason.clone().unwrap_or_default(),
+        columns: options.column.clone(),
+        input: options.input.display().to_string(),
+        rows,
+    };
+    AuditLog::open(&path)?.append(key, &entry)?;
+    Ok(path)
+}
+
+impl<'a> Restoration<'a> {
+    fn new(options: &'a Options, receipt: Option<&Receipt>, source: &Arc<dyn Source>, column: &'a str, key: &'a Key) -> Result<Self> {
+        let schema = source.schema();
+        let index = index_of(&schema, column)?;
+        if receipt.is_some_and(|receipt| !receipt.columns.iter().any(|replaced| replaced.name == column)) {
+            return Err(Error::column(column, "was not replaced, by the description beside the table", "name a column that was"));
+        }
+        let how = match (options.method, options.scope) {
+            (PseudonymMethod::Dense, _) => {
+                let path = options.codebook.as_ref().ok_or_else(|| Error::policy("--codebook", "is missing", "give it"))?;
+                How::Numbers(Codebook::open(path, &subject_key(key, &domain(options, column, ""))?)?)
+            }
+            (_, Scope::Period) => {
+                let make: Make<'a> = Box::new(move |period| pseudonymizer(options, key, column, period));
+                let (period, time) = (options.period, options.time.as_deref());
+                let missing = || Error::policy("--period", "and --time are missing", "give both, as when the tokens were made");
+                How::Period(ByPeriod::new(period.ok_or_else(missing)?, &schema, time.ok_or_else(missing)?, make)?)
+            }
+            _ => How::Always(pseudonymizer(options, key, column, "")?),
+        };
+        let recorded = receipt.and_then(|receipt| receipt.type_of(column));
+        Ok(Self { name: column, index, original: recorded, how })
+    }
+
+    fn apply(&self, table: &RecordBatch) -> Result<ArrayRef> {
+        let tokens = table.column(self.index);
+        let original = self.original.as_ref();
+        let values = match &self.how {
+            How::Always(pseudonymizer) => pseudonymizer.reverse(tokens.as_ref(), original),
+            How::Period(periods) => periods.apply(table, tokens, |pseudonymizer, picked, _| pseudonymizer.reverse(picked.as_ref(), original)),
+            How::Numbers(codebook) => codebook.reverse(tokens.as_ref(), original),
+        };
+        values.map_err(|error| named(error, self.name))
+    }
+}
+
+fn restore(table: &RecordBatch, restorations: &[Restoration<'_>]) -> Result<RecordBatch> {
+    let mut columns = table.columns().to_vec();
+    let mut fields = table.schema().fields().to_vec();
+    for restoration in restorations {
+        let values = restoration.apply(table)?;
+        if let (Some(column), Some(field)) = (columns.get_mut(restoration.index), fields.get_mut(restoration.index)) {
+            *field = Arc::new(Field::new(field.name(), values.data_type().clone(), true));
+            *column = values;
+        }
+    }
+    RecordBatch::try_new(Arc::new(Schema::new(fields)), columns).map_err(|e| Error::arrow("putting the table together", &e))
+}
