@@ -42,10 +42,16 @@
 //! - How often a token occurs is visible. A person who is known to have the most rows is found by counting.
 //! - Tokens of different domains cannot be joined by themselves. If the rows behind them are alike, they can be joined by those.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod block;
 mod domain;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod ff1;
 mod hex;
 mod prf;
 mod pseudonymizer;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod siv;
 
 pub use domain::{PseudonymDomain, subject_key};
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
