@@ -44,15 +44,18 @@
 
 mod alphabet;
 mod base32;
+mod block;
 mod cipher;
 mod distinct;
 mod domain;
 mod faults;
+mod ff1;
 mod hashed;
 mod hex;
 mod hmac;
 mod prf;
 mod pseudonymizer;
+mod siv;
 mod values;
 
 pub use alphabet::Alphabet;
