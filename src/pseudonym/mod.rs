@@ -45,9 +45,13 @@
 mod dense;
 mod domain;
 mod hex;
+mod labels;
 mod prf;
 mod pseudonymizer;
+mod sessions;
 
 pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
+pub use labels::period_labels;
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
+pub use sessions::{SessionFit, Sessions};
