@@ -70,12 +70,17 @@ impl<'a> ByPeriod<'a> {
         Ok(pseudonymizer)
     }
 
+    /// The pseudonymizer of one period or another, for what is the same in all of them.
+    pub(crate) fn any(&self) -> Result<Arc<Pseudonymizer>> {
+        self.pseudonymizer("any")
+    }
+
     /// Works the rows of every period with its own pseudonymizer. Row numbers in errors are those of the array.
     pub(crate) fn apply(
         &self,
         batch: &RecordBatch,
         values: &ArrayRef,
-        work: impl Fn(&Pseudonymizer, &ArrayRef, &[u32]) -> Result<ArrayRef>,
+        work: impl Fn(&Pseudonymizer, &ArrayRef) -> Result<ArrayRef>,
     ) -> Result<ArrayRef> {
         let labels = self.labels(batch.column(self.time))?;
         let mut rows_of: Vec<Vec<u32>> = vec![Vec::new(); labels.values().len()];
@@ -107,13 +112,26 @@ impl<'a> ByPeriod<'a> {
                     *target = (parts.len(), place);
                 }
             }
-            parts.push(work(self.pseudonymizer(label.unwrap_or_default())?.as_ref(), &picked, rows)?);
+            let part = work(self.pseudonymizer(label.unwrap_or_default())?.as_ref(), &picked);
+            parts.push(part.map_err(|error| at_row_of(error, rows))?);
         }
         if parts.is_empty() {
-            return work(self.pseudonymizer("")?.as_ref(), values, &[]);
+            return work(self.any()?.as_ref(), values);
         }
         let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
         interleave(&parts, &places).map_err(|e| Error::arrow("putting periods together", &e))
+    }
+}
+
+/// The error of picked rows, with its row number in the table that they were picked from.
+fn at_row_of(error: Error, rows: &[u32]) -> Error {
+    let first = match &error {
+        Error::Column { first_row: Some(first), .. } => usize::try_from(first.saturating_sub(1)).ok().and_then(|first| rows.get(first)),
+        _ => None,
+    };
+    match first {
+        Some(&row) => error.first_at(row as usize),
+        None => error,
     }
 }
 
@@ -130,7 +148,8 @@ impl BySession {
     pub(crate) fn fit(source: &Arc<dyn Source>, options: &Options, column: &str, time: &str, gap: u32) -> Result<Self> {
         let schema = source.schema();
         let index = index_of(&schema, time)?;
-        let read_options = ReadOptions { columns: Some(vec![column.to_owned(), time.to_owned()]), threads: options.threads, ..ReadOptions::default() };
+        let read_options =
+            ReadOptions { columns: Some(vec![column.to_owned(), time.to_owned()]), threads: options.threads, ..ReadOptions::default() };
         let stream = read(&[Arc::clone(source)], &read_options)?;
         let narrow = stream.schema();
         let (value_at, time_at) = (index_of(&narrow, column)?, index_of(&narrow, time)?);
@@ -163,7 +182,9 @@ fn codes(interner: &mut ColumnInterner, values: &ArrayRef) -> Result<UInt32Array
 /// The error of an array under the name of its column.
 pub(crate) fn named(error: Error, column: &str) -> Error {
     match error {
-        Error::Column { rows, first_row, problem, remedy, .. } => Error::Column { column: column.to_owned(), rows, first_row, problem, remedy },
+        Error::Column { rows, first_row, problem, remedy, .. } => {
+            Error::Column { column: column.to_owned(), rows, first_row, problem, remedy }
+        }
         other => other,
     }
 }

@@ -4,8 +4,8 @@ use crate::common;
 use backmask::policy::{Period, PseudonymMethod, Scope, TokenFormat};
 use backmask::{Error, Result};
 use serde::de::DeserializeOwned;
-use serde::de::value::{Error as ValueError, StrDeserializer};
 use serde::de::IntoDeserializer;
+use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::path::PathBuf;
 
 /// Replace columns of a table by pseudonyms, or turn them back
@@ -124,6 +124,7 @@ impl Options {
         needed(self.session_gap.is_some(), "--session-gap", session && !self.reverse, "--scope session")?;
         only(self.time.is_some(), "--time", period || session, "--scope period and session")?;
         needed(self.time.is_some(), "--time", period || session, "this scope")?;
+        only(self.random_nulls, "--random-nulls", !period, "scopes other than period")?;
         only(self.fragment.is_some(), "--fragment", self.scope == Scope::Fragment, "--scope fragment")?;
         needed(self.fragment.is_some(), "--fragment", self.scope == Scope::Fragment, "--scope fragment")?;
         only(self.alphabet.is_some(), "--alphabet", self.method == PseudonymMethod::Ff1, "--method ff1")?;

@@ -27,6 +27,8 @@ struct Replacement<'a> {
     index: usize,
     data_type: DataType,
     how: How<'a>,
+    /// Whether missing values get tokens of their own.
+    fills: bool,
     space: Mutex<Observed>,
 }
 
@@ -50,15 +52,30 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     let typed = if options.method == PseudonymMethod::Ff1 { Vec::new() } else { options.column.clone() };
     let source = open(&options.input, &options.output, typed.into_iter().chain(options.time.clone()).collect())?;
     let master = master_key(options)?;
-    let replacements = options.column.iter().map(|column| Replacement::new(options, &source, column, &master)).collect::<Result<Vec<_>>>()?;
+    let replacements =
+        options.column.iter().map(|column| Replacement::new(options, &source, column, &master)).collect::<Result<Vec<_>>>()?;
     let read_options = ReadOptions { batch_rows: BATCH_ROWS, threads: options.threads, dictionaries: true, ..ReadOptions::default() };
     let stream = read(&[Arc::clone(&source)], &read_options)?;
     let schema = output_schema(&stream.schema(), &replacements)?;
-    let receipt = Receipt::new(options, master.origin().id().map(str::to_owned), check_value(&master), types(&replacements)).prepare(&options.output)?;
-    let mut sink = create_sink(&options.output, format, Arc::clone(&schema), &SinkOptions { threads: options.threads, ..SinkOptions::default() })?;
+    let receipt = Receipt::new(options, master.origin().id().map(str::to_owned), check_value(&master), types(&replacements))
+        .prepare(&options.output)?;
+    let mut sink =
+        create_sink(&options.output, format, Arc::clone(&schema), &SinkOptions { threads: options.threads, ..SinkOptions::default() })?;
     let progress = console.progress("replacing", None);
-    let batches = Groups { stream, replacements: &replacements, schema, threads: options.threads.max(1), first_row: 0, done: VecDeque::new(), failed: None };
-    write_all(sink.as_mut(), batches.inspect(|batch| progress.advance(batch.as_ref().map_or(0, |batch| batch.num_rows() as u64))), options.threads)?;
+    let batches = Groups {
+        stream,
+        replacements: &replacements,
+        schema,
+        threads: options.threads.max(1),
+        first_row: 0,
+        done: VecDeque::new(),
+        failed: None,
+    };
+    write_all(
+        sink.as_mut(),
+        batches.inspect(|batch| progress.advance(batch.as_ref().map_or(0, |batch| batch.num_rows() as u64))),
+        options.threads,
+    )?;
     drop(progress);
     // The codebook comes first: a table whose numbers nobody can turn back is not what was asked for.
     let codebook = write_codebook(options, &replacements, &master)?;
@@ -80,7 +97,8 @@ fn master_key(options: &Options) -> Result<Key> {
     let key = match &options.key_id {
         None => file.active()?,
         Some(id) => {
-            let retired = file.ring().is_some_and(|ring| ring.entries().any(|entry| entry.id() == id && entry.state() == KeyState::Retired));
+            let retired =
+                file.ring().is_some_and(|ring| ring.entries().any(|entry| entry.id() == id && entry.state() == KeyState::Retired));
             if retired {
                 return Err(Error::Key {
                     problem: format!("{}: the key {id} is retired and makes no new tokens", path.display()),
@@ -141,8 +159,14 @@ impl<'a> Replacement<'a> {
             }
             _ => How::Always(always()?),
         };
-        let replacement =
-            Self { name: column.to_owned(), index, data_type, how, space: Mutex::new(Observed { values: 0, space: Some(InputSpace::new(column)) }) };
+        let replacement = Self {
+            name: column.to_owned(),
+            index,
+            data_type,
+            how,
+            fills: options.random_nulls,
+            space: Mutex::new(Observed { values: 0, space: Some(InputSpace::new(column)) }),
+        };
         replacement.output_type(&replacement.data_type)?;
         Ok(replacement)
     }
@@ -163,13 +187,9 @@ impl<'a> Replacement<'a> {
         let values = batch.column(self.index);
         self.observe(values)?;
         let tokens = match &self.how {
-            How::Always(pseudonymizer) => always(pseudonymizer, values, first_row),
+            How::Always(pseudonymizer) => always(pseudonymizer, values, self.fills, first_row),
             How::Numbers(dense) => apply_encoded(dense, values.as_ref()),
-            How::Period(periods) => periods.apply(batch, values, |pseudonymizer, picked, rows| {
-                // Rows of a period are not neighbours: those without a value are numbered by their place in the table.
-                let first = rows.first().map_or(0, |&row| u64::from(row));
-                pseudonymizer.apply_from(picked.as_ref(), first_row + first)
-            }),
+            How::Period(periods) => periods.apply(batch, values, |pseudonymizer, picked| pseudonymizer.apply(picked.as_ref())),
             How::Session(pseudonymizer, sessions) => {
                 pseudonymizer.apply_labelled_from(values.as_ref(), sessions.labels(batch, values)?.as_ref(), first_row)
             }
@@ -201,8 +221,8 @@ impl<'a> Replacement<'a> {
 }
 
 /// A dictionary's values are worked once, unless its missing rows get tokens of their own.
-fn always(pseudonymizer: &Pseudonymizer, values: &ArrayRef, first_row: u64) -> Result<ArrayRef> {
-    if pseudonymizer.has_random_nulls() { pseudonymizer.apply_from(values.as_ref(), first_row) } else { apply_encoded(pseudonymizer, values.as_ref()) }
+fn always(pseudonymizer: &Pseudonymizer, values: &ArrayRef, fills: bool, first_row: u64) -> Result<ArrayRef> {
+    if fills { pseudonymizer.apply_from(values.as_ref(), first_row) } else { apply_encoded(pseudonymizer, values.as_ref()) }
 }
 
 /// Refuses at once what would be refused with the first rows.
@@ -218,7 +238,8 @@ fn needed<T>(option: Option<T>, name: &'static str) -> Result<T> {
 
 fn numbers(options: &Options, source: &Arc<dyn Source>, column: &str, master: &Key) -> Result<Dense> {
     let domain = domain(options, column, "");
-    let read_options = ReadOptions { columns: Some(vec![column.to_owned()]), batch_rows: BATCH_ROWS, threads: options.threads, dictionaries: true };
+    let read_options =
+        ReadOptions { columns: Some(vec![column.to_owned()]), batch_rows: BATCH_ROWS, threads: options.threads, dictionaries: true };
     let key = subject_key(master, &domain)?;
     let make = || {
         let fit = DenseFit::new(column, key.derive(&backmask::keys::Domain::of("dense")));
@@ -247,7 +268,7 @@ fn output_schema(input: &Schema, replacements: &[Replacement<'_>]) -> Result<Sch
     let mut fields = input.fields().to_vec();
     for replacement in replacements {
         let Some(field) = fields.get_mut(replacement.index) else { continue };
-        let encoded = matches!(replacement.how, How::Always(_) | How::Numbers(_)) && !replacement.has_random_nulls();
+        let encoded = matches!(replacement.how, How::Always(_) | How::Numbers(_)) && !replacement.fills;
         let output = match field.data_type() {
             DataType::Dictionary(keys, values) if encoded => DataType::Dictionary(keys.clone(), Box::new(replacement.output_type(values)?)),
             DataType::Dictionary(_, values) => replacement.output_type(values)?,
@@ -270,17 +291,17 @@ struct Groups<'a> {
     failed: Option<Error>,
 }
 
-impl Groups<'_> {
-    fn work(&self, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch> {
-        let mut columns = batch.columns().to_vec();
-        for replacement in self.replacements {
-            if let Some(column) = columns.get_mut(replacement.index) {
-                *column = replacement.apply(batch, first_row)?;
-            }
+fn work(replacements: &[Replacement<'_>], schema: &SchemaRef, batch: &RecordBatch, first_row: u64) -> Result<RecordBatch> {
+    let mut columns = batch.columns().to_vec();
+    for replacement in replacements {
+        if let Some(column) = columns.get_mut(replacement.index) {
+            *column = replacement.apply(batch, first_row)?;
         }
-        RecordBatch::try_new(Arc::clone(&self.schema), columns).map_err(|e| Error::arrow("putting the table together", &e))
     }
+    RecordBatch::try_new(Arc::clone(schema), columns).map_err(|e| Error::arrow("putting the table together", &e))
+}
 
+impl Groups<'_> {
     /// Works the next batches; nothing at the end of the table.
     fn fill(&mut self) -> Result<bool> {
         let mut jobs = Vec::with_capacity(self.threads);
@@ -294,10 +315,11 @@ impl Groups<'_> {
         }
         let results: Vec<Result<RecordBatch>> = match jobs.as_slice() {
             [] => return Ok(false),
-            [(batch, first_row)] => vec![self.work(batch, *first_row)],
+            [(batch, first_row)] => vec![work(self.replacements, &self.schema, batch, *first_row)],
             jobs => std::thread::scope(|scope| {
-                let this = &*self;
-                let running: Vec<_> = jobs.iter().map(|(batch, first_row)| scope.spawn(move || this.work(batch, *first_row))).collect();
+                let (replacements, schema) = (self.replacements, &self.schema);
+                let start = |(batch, first_row): &'_ (RecordBatch, u64)| scope.spawn(move || work(replacements, schema, batch, *first_row));
+                let running: Vec<_> = jobs.iter().map(start).collect();
                 running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
             }),
         };
@@ -412,7 +434,10 @@ fn summary(
     } else {
         "whoever has the key can make these tokens again, and so find out whose they are by trying".to_owned()
     });
-    lines.push("the other columns are as they were: by themselves, pseudonyms protect nobody who can be recognized by the rest of a row".to_owned());
+    lines.push(
+        "the other columns are as they were: by themselves, pseudonyms protect nobody who can be recognized by the rest of a row"
+            .to_owned(),
+    );
     lines.extend(warnings.iter().cloned());
     let report = json!({
         "output": written.path.display().to_string(),

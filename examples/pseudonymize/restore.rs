@@ -72,7 +72,9 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     let written = sink.finish()?;
     let columns: Vec<_> = restorations
         .iter()
-        .filter_map(|restoration| Some(json!({ "column": restoration.name, "type": restored.schema().fields().get(restoration.index)?.data_type().to_string() })))
+        .filter_map(|restoration| {
+            Some(json!({ "column": restoration.name, "type": restored.schema().fields().get(restoration.index)?.data_type().to_string() }))
+        })
         .collect();
     let text = format!(
         "{} rows written to {}, {} turned back\nthe reason is in {}\nthis file names people: keep it as the original",
@@ -96,20 +98,26 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
 fn check(options: &Options) -> Result<()> {
     let refuse = |problem: &str, remedy: &str| Err(Error::policy("--reverse", problem, remedy));
     match (options.method, options.scope) {
-        (PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256, _) => {
-            refuse("hashes cannot be turned back, with the key or without", "make tokens with aes-siv, aes-block or ff1 if they may have to be")
-        }
+        (PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256, _) => refuse(
+            "hashes cannot be turned back, with the key or without",
+            "make tokens with aes-siv, aes-block or ff1 if they may have to be",
+        ),
         (PseudonymMethod::Dense, _) if options.codebook.is_none() => refuse(
             "dense numbers can only be turned back with the codebook that was written with them",
             "give it with --codebook; if none was asked for, nobody can turn them back",
         ),
-        (_, Scope::Session | Scope::Fragment) => refuse("tokens of sessions and fragments cannot be turned back", "use the table that they were made from"),
+        (_, Scope::Session | Scope::Fragment) => {
+            refuse("tokens of sessions and fragments cannot be turned back", "use the table that they were made from")
+        }
         _ => Ok(()),
     }
 }
 
 fn key_file(options: &Options) -> Result<(KeyFile, &PathBuf)> {
-    let path = options.key_file.as_ref().ok_or_else(|| Error::policy("--key-file", "is missing", "give the key that the tokens were made with"))?;
+    let path = options
+        .key_file
+        .as_ref()
+        .ok_or_else(|| Error::policy("--key-file", "is missing", "give the key that the tokens were made with"))?;
     Ok((keys::open(path)?, path))
 }
 
@@ -180,7 +188,7 @@ impl<'a> Restoration<'a> {
         let original = self.original.as_ref();
         let values = match &self.how {
             How::Always(pseudonymizer) => pseudonymizer.reverse(tokens.as_ref(), original),
-            How::Period(periods) => periods.apply(table, tokens, |pseudonymizer, picked, _| pseudonymizer.reverse(picked.as_ref(), original)),
+            How::Period(periods) => periods.apply(table, tokens, |pseudonymizer, picked| pseudonymizer.reverse(picked.as_ref(), original)),
             How::Numbers(codebook) => codebook.reverse(tokens.as_ref(), original),
         };
         values.map_err(|error| named(error, self.name))
