@@ -147,10 +147,7 @@ impl Workshop<'_> {
     }
 
     fn pseudonym(&self, name: &str, spec: &PseudonymSpec) -> Pseudonym {
-        let key_id = match self.key.origin() {
-            KeyOrigin::File { id } => Some(id.clone()),
-            _ => None,
-        };
+        let key_id = self.key.origin().id().map(str::to_owned);
         Pseudonym {
             column: name.to_owned(),
             method: spec.method,
