@@ -6,7 +6,6 @@ use backmask::arrow::compute::{interleave, take};
 use backmask::arrow::datatypes::{DataType, Int32Type, Schema};
 use backmask::io::table::ColumnInterner;
 use backmask::io::{ReadOptions, Source, read};
-use backmask::keys::KeyProvider;
 use backmask::pipeline::Fit;
 use backmask::policy::{Period, Scope};
 use backmask::pseudonym::{PseudonymDomain, Pseudonymizer, SessionFit, Sessions, period_labels};
@@ -182,7 +181,7 @@ fn codes(interner: &mut ColumnInterner, values: &ArrayRef) -> Result<UInt32Array
 /// The error of an array under the name of its column.
 pub(crate) fn named(error: Error, column: &str) -> Error {
     match error {
-        Error::Column { rows, first_row, problem, remedy, .. } => {
+        Error::Column { column: unnamed, rows, first_row, problem, remedy } if unnamed == "(unnamed)" => {
             Error::Column { column: column.to_owned(), rows, first_row, problem, remedy }
         }
         other => other,

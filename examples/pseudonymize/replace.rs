@@ -97,8 +97,7 @@ fn master_key(options: &Options) -> Result<Key> {
     let key = match &options.key_id {
         None => file.active()?,
         Some(id) => {
-            let retired =
-                file.ring().is_some_and(|ring| ring.entries().any(|entry| entry.id() == id && entry.state() == KeyState::Retired));
+            let retired = file.ring().is_some_and(|ring| ring.entries().any(|entry| entry.id == *id && entry.state == KeyState::Retired));
             if retired {
                 return Err(Error::Key {
                     problem: format!("{}: the key {id} is retired and makes no new tokens", path.display()),
@@ -186,18 +185,22 @@ impl<'a> Replacement<'a> {
     fn apply(&self, batch: &RecordBatch, first_row: u64) -> Result<ArrayRef> {
         let values = batch.column(self.index);
         self.observe(values)?;
-        let tokens = match &self.how {
+        let in_table = |error: Error| error.after_rows(first_row);
+        match &self.how {
             How::Always(pseudonymizer) => always(pseudonymizer, values, self.fills, first_row),
-            How::Numbers(dense) => apply_encoded(dense, values.as_ref()),
-            How::Period(periods) => periods.apply(batch, values, |pseudonymizer, picked| pseudonymizer.apply(picked.as_ref())),
+            How::Numbers(dense) => apply_encoded(dense, values.as_ref()).map_err(in_table),
+            How::Period(periods) => {
+                periods.apply(batch, values, |pseudonymizer, picked| pseudonymizer.apply(picked.as_ref())).map_err(in_table)
+            }
             How::Session(pseudonymizer, sessions) => {
-                pseudonymizer.apply_labelled_from(values.as_ref(), sessions.labels(batch, values)?.as_ref(), first_row)
+                let labels = sessions.labels(batch, values).map_err(in_table)?;
+                pseudonymizer.apply_labelled_from(values.as_ref(), labels.as_ref(), first_row)
             }
             How::Fragment(pseudonymizer, fragment) => {
                 pseudonymizer.apply_labelled_from(values.as_ref(), batch.column(*fragment).as_ref(), first_row)
             }
-        };
-        tokens.map_err(|error| named(error, &self.name).after_rows(first_row))
+        }
+        .map_err(|error| named(error, &self.name))
     }
 
     fn observe(&self, values: &ArrayRef) -> Result<()> {
@@ -318,8 +321,8 @@ impl Groups<'_> {
             [(batch, first_row)] => vec![work(self.replacements, &self.schema, batch, *first_row)],
             jobs => std::thread::scope(|scope| {
                 let (replacements, schema) = (self.replacements, &self.schema);
-                let start = |(batch, first_row): &'_ (RecordBatch, u64)| scope.spawn(move || work(replacements, schema, batch, *first_row));
-                let running: Vec<_> = jobs.iter().map(start).collect();
+                let running: Vec<_> =
+                    jobs.iter().map(|(batch, first_row)| scope.spawn(move || work(replacements, schema, batch, *first_row))).collect();
                 running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))).collect()
             }),
         };

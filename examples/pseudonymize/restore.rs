@@ -7,8 +7,9 @@ use crate::options::Options;
 use crate::receipt::Receipt;
 use crate::replace::{check_value, pseudonymizer};
 use backmask::arrow::array::{Array, ArrayRef, RecordBatch};
+use backmask::arrow::compute::concat_batches;
 use backmask::arrow::datatypes::{DataType, Field, Schema};
-use backmask::io::{ReadOptions, SinkOptions, Source, create_sink, read};
+use backmask::io::{BatchStream, ReadOptions, SinkOptions, Source, create_sink, read, write_all};
 use backmask::keys::{self, AuditEntry, AuditLog, Key, KeyFile};
 use backmask::policy::{PseudonymMethod, Scope};
 use backmask::pseudonym::{Codebook, Pseudonymizer, subject_key};
@@ -50,30 +51,46 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
         .iter()
         .map(|column| Restoration::new(options, receipt.as_ref(), &source, column, &key))
         .collect::<Result<Vec<_>>>()?;
+    let log = write_reason(options, &key, count_rows(&source, options)?)?;
     let read_options = ReadOptions { batch_rows: BATCH_ROWS, threads: options.threads, ..ReadOptions::default() };
-    // The types of values that are found out from tokens hold for a whole column, so all of it is turned back before the first row is written.
+    let stream = read(&[Arc::clone(&source)], &read_options)?;
+    let tables = if restorations.iter().all(|restoration| restoration.original.is_some()) {
+        stream
+    } else {
+        // The types of the values are found out from all tokens of a column, so the table is held as a whole.
+        let schema = stream.schema();
+        let batches = stream.collect::<Result<Vec<_>>>()?;
+        let whole = concat_batches(&schema, &batches).map_err(|e| Error::arrow("putting the table together", &e))?;
+        BatchStream::new(schema, std::iter::once(Ok(whole)))
+    };
     let progress = console.progress("turning back", None);
-    let (mut batches, mut rows) = (Vec::new(), 0_u64);
-    for batch in read(&[Arc::clone(&source)], &read_options)? {
-        let batch = batch?;
-        rows += batch.num_rows() as u64;
-        progress.advance(batch.num_rows() as u64);
-        batches.push(batch);
+    let mut first_row = 0;
+    let mut restored = tables
+        .map(|batch| {
+            let batch = batch?;
+            progress.advance(batch.num_rows() as u64);
+            let restored = restore(&batch, &restorations, first_row);
+            first_row += batch.num_rows() as u64;
+            restored
+        })
+        .peekable();
+    let schema = match restored.peek() {
+        Some(Ok(first)) => first.schema(),
+        Some(Err(_)) => source.schema(),
+        None => restore(&RecordBatch::new_empty(source.schema()), &restorations, 0)?.schema(),
+    };
+    if let Some(Err(error)) = restored.next_if(Result::is_err) {
+        return Err(error);
     }
-    drop(progress);
-    let whole = backmask::arrow::compute::concat_batches(&source.read_schema(&read_options)?, &batches)
-        .map_err(|e| Error::arrow("putting the table together", &e))?;
-    drop(batches);
-    let log = write_reason(options, &key, rows)?;
-    let restored = restore(&whole, &restorations)?;
     let sink_options = SinkOptions { threads: options.threads, ..SinkOptions::default() };
-    let mut sink = create_sink(&options.output, format, restored.schema(), &sink_options)?;
-    sink.write(&restored)?;
+    let mut sink = create_sink(&options.output, format, Arc::clone(&schema), &sink_options)?;
+    write_all(sink.as_mut(), restored, options.threads)?;
+    drop(progress);
     let written = sink.finish()?;
     let columns: Vec<_> = restorations
         .iter()
         .filter_map(|restoration| {
-            Some(json!({ "column": restoration.name, "type": restored.schema().fields().get(restoration.index)?.data_type().to_string() }))
+            Some(json!({ "column": restoration.name, "type": schema.fields().get(restoration.index)?.data_type().to_string() }))
         })
         .collect();
     let text = format!(
@@ -138,6 +155,13 @@ fn key_of(options: &Options, receipt: Option<&Receipt>) -> Result<Key> {
     Ok(key)
 }
 
+/// Rows that are about to be turned back.
+fn count_rows(source: &Arc<dyn Source>, options: &Options) -> Result<u64> {
+    let read_options =
+        ReadOptions { columns: Some(options.column.clone()), batch_rows: BATCH_ROWS, threads: options.threads, dictionaries: true };
+    read(&[Arc::clone(source)], &read_options)?.try_fold(0, |rows, batch| Ok(rows + batch?.num_rows() as u64))
+}
+
 /// Writes the reason down before anything is turned back. Returns where.
 fn write_reason(options: &Options, key: &Key, rows: u64) -> Result<PathBuf> {
     let path = match (&options.audit, &options.key_file) {
@@ -183,23 +207,26 @@ impl<'a> Restoration<'a> {
         Ok(Self { name: column, index, original: recorded, how })
     }
 
-    fn apply(&self, table: &RecordBatch) -> Result<ArrayRef> {
+    fn apply(&self, table: &RecordBatch, first_row: u64) -> Result<ArrayRef> {
         let tokens = table.column(self.index);
         let original = self.original.as_ref();
-        let values = match &self.how {
-            How::Always(pseudonymizer) => pseudonymizer.reverse(tokens.as_ref(), original),
-            How::Period(periods) => periods.apply(table, tokens, |pseudonymizer, picked| pseudonymizer.reverse(picked.as_ref(), original)),
-            How::Numbers(codebook) => codebook.reverse(tokens.as_ref(), original),
-        };
-        values.map_err(|error| named(error, self.name))
+        let in_table = |error: Error| error.after_rows(first_row);
+        match &self.how {
+            How::Always(pseudonymizer) => pseudonymizer.reverse_from(tokens.as_ref(), original, first_row),
+            How::Period(periods) => {
+                periods.apply(table, tokens, |pseudonymizer, picked| pseudonymizer.reverse(picked.as_ref(), original)).map_err(in_table)
+            }
+            How::Numbers(codebook) => codebook.reverse(tokens.as_ref(), original).map_err(in_table),
+        }
+        .map_err(|error| named(error, self.name))
     }
 }
 
-fn restore(table: &RecordBatch, restorations: &[Restoration<'_>]) -> Result<RecordBatch> {
+fn restore(table: &RecordBatch, restorations: &[Restoration<'_>], first_row: u64) -> Result<RecordBatch> {
     let mut columns = table.columns().to_vec();
     let mut fields = table.schema().fields().to_vec();
     for restoration in restorations {
-        let values = restoration.apply(table)?;
+        let values = restoration.apply(table, first_row)?;
         if let (Some(column), Some(field)) = (columns.get_mut(restoration.index), fields.get_mut(restoration.index)) {
             *field = Arc::new(Field::new(field.name(), values.data_type().clone(), true));
             *column = values;
