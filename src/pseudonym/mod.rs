@@ -55,6 +55,7 @@ mod ff1;
 mod hashed;
 mod hex;
 mod hmac;
+mod parallel;
 mod preserving;
 mod prf;
 mod pseudonymizer;
@@ -68,4 +69,5 @@ mod values;
 
 pub use alphabet::Alphabet;
 pub use domain::{PseudonymDomain, subject_key};
+pub use parallel::apply_parallel;
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
