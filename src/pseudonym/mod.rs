@@ -45,6 +45,7 @@
 mod dense;
 mod domain;
 mod hex;
+mod input_space;
 mod labels;
 mod prf;
 mod pseudonymizer;
@@ -52,6 +53,7 @@ mod sessions;
 
 pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
+pub use input_space::{HASHES_PER_SECOND, InputSpace, InputSpaceEstimate};
 pub use labels::period_labels;
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
 pub use sessions::{SessionFit, Sessions};
