@@ -42,14 +42,20 @@
 //! - How often a token occurs is visible. A person who is known to have the most rows is found by counting.
 //! - Tokens of different domains cannot be joined by themselves. If the rows behind them are alike, they can be joined by those.
 
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod block;
 mod dense;
 mod domain;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod ff1;
 mod hex;
 mod input_space;
 mod labels;
 mod prf;
 mod pseudonymizer;
 mod sessions;
+#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod siv;
 
 pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
