@@ -44,6 +44,7 @@
 
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
 mod block;
+mod codebook;
 mod dense;
 mod domain;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
@@ -53,10 +54,12 @@ mod input_space;
 mod labels;
 mod prf;
 mod pseudonymizer;
+mod restore;
 mod sessions;
 #[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
 mod siv;
 
+pub use codebook::Codebook;
 pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
 pub use input_space::{HASHES_PER_SECOND, InputSpace, InputSpaceEstimate};
