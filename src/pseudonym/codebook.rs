@@ -20,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// Values sealed together.
-const VALUES_PER_CHUNK: u64 = 4096;
+const VALUES_PER_CHUNK: u32 = 4096;
 /// So many bytes of opened chunks are kept for the next batch.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -102,7 +102,8 @@ fn siv_key(key: &Key) -> Zeroizing<[u8; 64]> {
 
 /// Tells keys apart without showing them.
 fn key_check(key: &Key) -> String {
-    key.derive(&Domain::of("codebook check")).expose().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let check = key.derive(&Domain::of("codebook check"));
+    format!("{:016x}", check.expose().first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
 }
 
 /// The cipher of a chunk, or of the header (which has no chunk).
@@ -145,7 +146,7 @@ impl Codebook {
         let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| Error::io(path, e))?;
         let mut file = BufWriter::new(temporary.as_file_mut());
         let key = siv_key(key);
-        let chunks = chunk_count(header.values, VALUES_PER_CHUNK);
+        let chunks = chunk_count(header.values, header.values_per_chunk);
         let mut write = |bytes: &[u8]| file.write_all(bytes).map_err(|e| Error::io(path, e));
         let mut sealed = Vec::new();
         cipher(&key, &head, None, chunks).seal(&[], &mut sealed);
