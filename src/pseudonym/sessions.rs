@@ -89,7 +89,7 @@ impl SessionFit {
             match self.stretches.last_mut() {
                 Some(last) if last.subject == subject && (last.first..=last.last).contains(&time) => {}
                 Some(last) if last.subject == subject && time > last.last && !is_longer(last.last, time, self.gap_minutes) => {
-                    last.last = time
+                    last.last = time;
                 }
                 _ => self.stretches.push(Stretch { subject, first: time, last: time }),
             }
@@ -124,6 +124,11 @@ fn is_longer(from: i64, to: i64, minutes: u32) -> bool {
     i128::from(to) - i128::from(from) > i128::from(minutes) * 60_000_000_000
 }
 
+/// Times, each with the nanoseconds of their unit.
+fn scaled<T: ArrowPrimitiveType<Native: Into<i64>>>(times: &dyn Array, nanoseconds: i64) -> impl Iterator<Item = (i64, i64)> {
+    times.as_primitive::<T>().values().iter().map(move |value| ((*value).into(), nanoseconds))
+}
+
 /// The times in nanoseconds; of no meaning in rows without a subject.
 fn instants(subjects: &UInt32Array, times: &dyn Array) -> Result<Vec<i64>> {
     if subjects.len() != times.len() {
@@ -132,39 +137,40 @@ fn instants(subjects: &UInt32Array, times: &dyn Array) -> Result<Vec<i64>> {
     if times.as_any_dictionary_opt().is_some() {
         return instants(subjects, unpack(times)?.as_ref());
     }
-    let missing = (0..times.len()).filter(|&row| times.is_null(row) && subjects.is_valid(row)).count() as u64;
-    if missing > 0 {
+    let missing = || (0..times.len()).filter(|&row| times.is_null(row) && subjects.is_valid(row));
+    if let Some(first) = missing().next() {
         return Err(Error::rows(
             UNNAMED,
-            missing,
+            missing().count() as u64,
             "holds no time, so it is not known which session the event belongs to",
             "leave these rows out, or choose another scope of pseudonyms",
-        ));
+        )
+        .first_at(first));
     }
     let scale = |wanted: &NullBuffer, values: &mut dyn Iterator<Item = (i64, i64)>| {
-        let (mut result, mut outside) = (Vec::with_capacity(times.len()), 0);
+        let (mut result, mut outside, mut first) = (Vec::with_capacity(times.len()), 0, 0);
         for (row, (value, nanoseconds)) in values.enumerate() {
             let instant = value.checked_mul(nanoseconds);
-            outside += u64::from(instant.is_none() && wanted.is_valid(row));
+            if instant.is_none() && wanted.is_valid(row) {
+                first = if outside == 0 { row } else { first };
+                outside += 1;
+            }
             result.push(instant.unwrap_or_default());
         }
         if outside > 0 {
             let problem = "holds a time outside of the years 1678 to 2261, in which sessions are counted";
-            return Err(Error::rows(UNNAMED, outside, problem, "mend the times, or leave these rows out"));
+            return Err(Error::rows(UNNAMED, outside, problem, "mend the times, or leave these rows out").first_at(first));
         }
         Ok(result)
     };
-    fn with<T: ArrowPrimitiveType<Native: Into<i64>>>(times: &dyn Array, nanoseconds: i64) -> impl Iterator<Item = (i64, i64)> {
-        times.as_primitive::<T>().values().iter().map(move |value| ((*value).into(), nanoseconds))
-    }
     let wanted = subjects.nulls().cloned().unwrap_or_else(|| NullBuffer::new_valid(subjects.len()));
     match times.data_type() {
-        DataType::Date32 => scale(&wanted, &mut with::<Date32Type>(times, 86_400_000_000_000)),
-        DataType::Date64 => scale(&wanted, &mut with::<Date64Type>(times, 1_000_000)),
-        DataType::Timestamp(TimeUnit::Second, _) => scale(&wanted, &mut with::<TimestampSecondType>(times, 1_000_000_000)),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => scale(&wanted, &mut with::<TimestampMillisecondType>(times, 1_000_000)),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => scale(&wanted, &mut with::<TimestampMicrosecondType>(times, 1_000)),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => scale(&wanted, &mut with::<TimestampNanosecondType>(times, 1)),
+        DataType::Date32 => scale(&wanted, &mut scaled::<Date32Type>(times, 86_400_000_000_000)),
+        DataType::Date64 => scale(&wanted, &mut scaled::<Date64Type>(times, 1_000_000)),
+        DataType::Timestamp(TimeUnit::Second, _) => scale(&wanted, &mut scaled::<TimestampSecondType>(times, 1_000_000_000)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => scale(&wanted, &mut scaled::<TimestampMillisecondType>(times, 1_000_000)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => scale(&wanted, &mut scaled::<TimestampMicrosecondType>(times, 1_000)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => scale(&wanted, &mut scaled::<TimestampNanosecondType>(times, 1)),
         _ => Err(Error::column(UNNAMED, "does not hold times and has no sessions", "cast the column to a timestamp or a date")),
     }
 }
@@ -235,7 +241,7 @@ impl Fit for SessionFit {
             }
         }
         offsets.push(self.stretches.len());
-        Ok(Sessions { time: self.time, sessions: self.stretches, subjects, offsets })
+        Ok(Sessions { time: self.time, all: self.stretches, subjects, offsets })
     }
 }
 
@@ -244,7 +250,7 @@ impl Fit for SessionFit {
 pub struct Sessions {
     time: String,
     /// By subject, then by time.
-    sessions: Vec<Stretch>,
+    all: Vec<Stretch>,
     /// Subjects that have sessions, and where these begin; one more offset for the end.
     subjects: Vec<u32>,
     offsets: Vec<usize>,
@@ -260,13 +266,13 @@ impl Sessions {
     /// How many sessions there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sessions.len()
+        self.all.len()
     }
 
     /// Whether no event was observed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+        self.all.is_empty()
     }
 
     /// The session of an event.
@@ -276,7 +282,7 @@ impl Sessions {
             Some(there) if *there == subject => subject as usize,
             _ => self.subjects.binary_search(&subject).ok()?,
         };
-        let own = self.sessions.get(*self.offsets.get(place)?..*self.offsets.get(place + 1)?)?;
+        let own = self.all.get(*self.offsets.get(place)?..*self.offsets.get(place + 1)?)?;
         let session = own.get(own.partition_point(|session| session.first <= time).checked_sub(1)?)?;
         (time <= session.last).then_some(session)
     }
@@ -305,9 +311,8 @@ impl Sessions {
             starts.push(latest.map_or(0, |session| session.first));
         }
         if unknown > 0 {
-            let problem =
-                format!("holds events that were not observed when sessions were looked for, first in row {first} (from 0) of a batch");
-            return Err(Error::rows(&self.time, unknown, problem, "look for sessions in the rows that are released"));
+            let problem = "holds events that were not observed when sessions were looked for";
+            return Err(Error::rows(&self.time, unknown, problem, "look for sessions in the rows that are released").first_at(first));
         }
         Ok(TimestampNanosecondArray::new(starts.into(), subjects.nulls().cloned()).with_timezone(UTC))
     }
@@ -436,9 +441,9 @@ mod tests {
         let subjects = UInt32Array::from(vec![Some(0), Some(0), None]);
         let mut fit = SessionFit::new("s", "t", 5).unwrap();
         let message = fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![None, Some(1), None])).unwrap_err().to_string();
-        assert!(message.contains("column t (1 row)"), "{message}");
+        assert!(message.contains("column t (1 row: row 1)"), "{message}");
         let message = fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![i64::MAX, 1, i64::MAX])).unwrap_err().to_string();
-        assert!(message.contains("column t (1 row)"), "{message}");
+        assert!(message.contains("column t (1 row: row 1)"), "{message}");
         assert!(fit.observe_arrays(&subjects, &UInt32Array::from(vec![1, 2, 3])).is_err());
         assert!(fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![1])).is_err());
         fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![Some(1), Some(1), None])).unwrap();
@@ -447,7 +452,7 @@ mod tests {
         let starts = sessions.starts(&subjects, &TimestampSecondArray::from(vec![Some(1), Some(1), None])).unwrap();
         assert_eq!((starts.value(0), starts.null_count()), (1_000_000_000, 1));
         let message = sessions.starts(&subjects, &TimestampSecondArray::from(vec![1, 2, 0])).unwrap_err().to_string();
-        assert!(message.contains("column t (1 row)") && message.contains("row 1 "), "{message}");
+        assert!(message.contains("column t (1 row: row 2)"), "{message}");
         assert!(SessionFit::new("s", "t", 0).is_err());
     }
 
