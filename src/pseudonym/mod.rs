@@ -42,27 +42,41 @@
 //! - How often a token occurs is visible. A person who is known to have the most rows is found by counting.
 //! - Tokens of different domains cannot be joined by themselves. If the rows behind them are alike, they can be joined by those.
 
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod alphabet;
+mod base32;
 mod block;
+mod blocks;
+mod cipher;
 mod codebook;
 mod dense;
+mod distinct;
 mod domain;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
+mod faults;
+#[cfg_attr(not(test), expect(dead_code, reason = "columns are worked many strings at a time"))]
 mod ff1;
+mod hashed;
 mod hex;
+mod hmac;
 mod input_space;
 mod labels;
+mod parallel;
+mod preserving;
 mod prf;
 mod pseudonymizer;
 mod restore;
+mod sealed;
 mod sessions;
-#[cfg_attr(not(test), expect(dead_code, reason = "used by the kernels of the reversible methods"))]
 mod siv;
+mod text;
+mod uuid;
+mod values;
 
+pub use alphabet::Alphabet;
 pub use codebook::Codebook;
 pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
 pub use input_space::{HASHES_PER_SECOND, InputSpace, InputSpaceEstimate};
 pub use labels::period_labels;
+pub use parallel::apply_parallel;
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
 pub use sessions::{SessionFit, Sessions};
