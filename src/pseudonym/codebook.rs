@@ -3,7 +3,7 @@
 mod format;
 
 use super::dense::Dense;
-use super::restore::restore;
+use super::restore::{Canonical, restore};
 use super::siv::{OVERHEAD, Siv};
 use crate::error::{Error, Result};
 use crate::keys::{Domain, Key, KeyOrigin};
@@ -157,7 +157,11 @@ impl Codebook {
         let mut values = values.iter();
         for chunk in 0..chunks {
             let own: Vec<&[u8]> = values.by_ref().take(VALUES_PER_CHUNK as usize).collect();
-            restore(own.iter().map(|value| Some(*value)), original).map_err(|e| name_column(e, numbers.column()))?;
+            let mut encodings = Canonical::with_capacity(own.len());
+            for value in &own {
+                encodings.push(value);
+            }
+            restore(&encodings, Some(original), 0).map_err(|e| name_column(e, numbers.column()))?;
             let mut plain = Zeroizing::new(Vec::with_capacity(own.iter().map(|value| value.len() + 4).sum()));
             for value in own {
                 plain.extend_from_slice(&padded(value.len())?);
@@ -295,8 +299,11 @@ impl Codebook {
                 *range = Some((start, bytes.len()));
             }
         }
-        let encodings = ranges.iter().map(|range| range.and_then(|(start, end)| bytes.get(start..end)));
-        restore(encodings, original.unwrap_or(&self.original)).map_err(|e| name_column(e, self.column()))
+        let mut encodings = Canonical::with_capacity(numbers.len());
+        for range in ranges {
+            encodings.push(range.and_then(|(start, end)| bytes.get(start..end)).unwrap_or_default());
+        }
+        restore(&encodings, Some(original.unwrap_or(&self.original)), 0).map_err(|e| name_column(e, self.column()))
     }
 
     /// Opens a chunk, or takes it from those opened last.
