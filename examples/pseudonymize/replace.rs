@@ -393,7 +393,7 @@ fn write_codebook(options: &Options, replacements: &[Replacement<'_>], master: &
     let [Replacement { how: How::Numbers(dense), name, data_type, .. }] = replacements else {
         return Err(Error::policy("--codebook", "is the codebook of one column", "replace one column at a time"));
     };
-    Codebook::write(path, dense, data_type, &subject_key(master, &domain(options, name, ""))?)?;
+    Codebook::write(path, dense, &subject_key(master, &domain(options, name, ""))?, plain_type(data_type))?;
     Ok(Some(Book(Some(path.clone()))))
 }
 
