@@ -3,7 +3,7 @@
 use crate::options::Options;
 use backmask::arrow::array::{Array, ArrayRef, AsArray, RecordBatch, UInt32Array};
 use backmask::arrow::compute::{interleave, take};
-use backmask::arrow::datatypes::{DataType, Int32Type, Schema};
+use backmask::arrow::datatypes::{Int32Type, Schema};
 use backmask::io::table::ColumnInterner;
 use backmask::io::{ReadOptions, Source, read};
 use backmask::pipeline::Fit;
@@ -186,9 +186,4 @@ pub(crate) fn named(error: Error, column: &str) -> Error {
         }
         other => other,
     }
-}
-
-/// A text column of the same values; integers in decimal.
-pub(crate) fn as_text(values: &ArrayRef) -> Result<ArrayRef> {
-    backmask::arrow::compute::cast(values, &DataType::Utf8).map_err(|e| Error::arrow("writing values as text", &e))
 }

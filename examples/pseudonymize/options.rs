@@ -129,6 +129,9 @@ impl Options {
         needed(self.fragment.is_some(), "--fragment", self.scope == Scope::Fragment, "--scope fragment")?;
         only(self.alphabet.is_some(), "--alphabet", self.method == PseudonymMethod::Ff1, "--method ff1")?;
         only(self.codebook.is_some(), "--codebook", self.method == PseudonymMethod::Dense, "--method dense")?;
+        if !self.reverse && self.codebook.as_ref().is_some_and(|path| path.exists()) {
+            return Err(Error::policy("--codebook", "the file exists already", "choose another name; a codebook is never overwritten"));
+        }
         if self.codebook.is_some() && self.irreversible {
             return Err(Error::policy("--codebook", "undoes what --irreversible promises", "leave one of them out"));
         }

@@ -9,7 +9,7 @@ use backmask::arrow::array::{Array, ArrayRef, RecordBatch};
 use backmask::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use backmask::engine;
 use backmask::io::{ReadOptions, SinkOptions, Source, create_sink, read, write_all};
-use backmask::keys::{self, Key, KeyOrigin, KeyState};
+use backmask::keys::{self, Domain, Key, KeyOrigin, KeyState};
 use backmask::pipeline::{Fit, Kernel, apply_encoded};
 use backmask::policy::{PseudonymMethod, Scope};
 use backmask::pseudonym::{
@@ -239,13 +239,18 @@ fn needed<T>(option: Option<T>, name: &'static str) -> Result<T> {
     option.ok_or_else(|| Error::policy(name, "is missing", "give it"))
 }
 
+/// The key of the numbers of a column, which also opens their codebook.
+pub(crate) fn numbers_key(column: &Key) -> Key {
+    column.derive(&Domain::of("dense"))
+}
+
 fn numbers(options: &Options, source: &Arc<dyn Source>, column: &str, master: &Key) -> Result<Dense> {
     let domain = domain(options, column, "");
     let read_options =
         ReadOptions { columns: Some(vec![column.to_owned()]), batch_rows: BATCH_ROWS, threads: options.threads, dictionaries: true };
     let key = subject_key(master, &domain)?;
     let make = || {
-        let fit = DenseFit::new(column, key.derive(&backmask::keys::Domain::of("dense")));
+        let fit = DenseFit::new(column, numbers_key(&key));
         if options.codebook.is_some() { fit.keeping_values() } else { fit }
     };
     let dense = engine::fit(&[Arc::clone(source)], &read_options, make)?.finish()?;
@@ -393,7 +398,7 @@ fn write_codebook(options: &Options, replacements: &[Replacement<'_>], master: &
     let [Replacement { how: How::Numbers(dense), name, data_type, .. }] = replacements else {
         return Err(Error::policy("--codebook", "is the codebook of one column", "replace one column at a time"));
     };
-    Codebook::write(path, dense, &subject_key(master, &domain(options, name, ""))?, plain_type(data_type))?;
+    Codebook::write(path, dense, &numbers_key(&subject_key(master, &domain(options, name, ""))?), plain_type(data_type))?;
     Ok(Some(Book(Some(path.clone()))))
 }
 

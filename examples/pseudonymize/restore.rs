@@ -5,7 +5,7 @@ use crate::files::{BATCH_ROWS, format_of, open};
 use crate::labels::{ByPeriod, Make, domain, index_of, named};
 use crate::options::Options;
 use crate::receipt::Receipt;
-use crate::replace::{check_value, pseudonymizer};
+use crate::replace::{check_value, numbers_key, pseudonymizer};
 use backmask::arrow::array::{Array, ArrayRef, RecordBatch};
 use backmask::arrow::compute::concat_batches;
 use backmask::arrow::datatypes::{DataType, Field, Schema};
@@ -114,6 +114,13 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
 /// Refuses what cannot be turned back at all.
 fn check(options: &Options) -> Result<()> {
     let refuse = |problem: &str, remedy: &str| Err(Error::policy("--reverse", problem, remedy));
+    if options.reason.as_ref().is_none_or(|reason| reason.trim().is_empty() || reason.chars().any(char::is_control)) {
+        return Err(Error::policy(
+            "--reason",
+            "is empty or not one line of plain text",
+            "say in one line why the tokens have to be turned back",
+        ));
+    }
     match (options.method, options.scope) {
         (PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256, _) => refuse(
             "hashes cannot be turned back, with the key or without",
@@ -193,7 +200,7 @@ impl<'a> Restoration<'a> {
         let how = match (options.method, options.scope) {
             (PseudonymMethod::Dense, _) => {
                 let path = options.codebook.as_ref().ok_or_else(|| Error::policy("--codebook", "is missing", "give it"))?;
-                How::Numbers(Codebook::open(path, &subject_key(key, &domain(options, column, ""))?)?)
+                How::Numbers(Codebook::open(path, &numbers_key(&subject_key(key, &domain(options, column, ""))?))?)
             }
             (_, Scope::Period) => {
                 let make: Make<'a> = Box::new(move |period| pseudonymizer(options, key, column, period));

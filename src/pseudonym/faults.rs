@@ -23,7 +23,9 @@ impl Faults {
     pub(super) fn check(self, problem: &str, remedy: &str) -> Result<()> {
         match self {
             Self { count: 0, .. } => Ok(()),
-            Self { count, first } => Err(Error::rows(UNNAMED, count, format!("{problem}, first in row {first} (counted from 0)"), remedy)),
+            Self { count, first } => {
+                Err(Error::rows(UNNAMED, count, problem, remedy).first_at(usize::try_from(first).unwrap_or(usize::MAX)))
+            }
         }
     }
 
@@ -34,7 +36,8 @@ impl Faults {
             Self { count: 0, .. } => Ok(()),
             Self { count, first } => Err(Error::Key {
                 problem: format!(
-                    "{count} of {rows} tokens were altered, or made with another key or for another domain, first in row {first} (counted from 0)"
+                    "{count} of {rows} tokens were altered, or made with another key or for another domain, first in row {}",
+                    first.saturating_add(1)
                 ),
                 remedy: format!(
                     "take the key file and name the recipient, release, product, scope and column that the tokens were made with{hint}"

@@ -75,11 +75,6 @@ fn every_method_is_one_to_one_and_the_reversible_ones_come_back_in_every_format(
         ("dense", "name", false),
     ] {
         for extension in ["csv", "parquet", "arrow", "jsonl"] {
-            // Digits are a text only where a file says so: CSV does not.
-            scratch.run("pseudonymize", &[]).ends(2);
-            if name == "digits" && method == "ff1" && extension == "csv" {
-                continue;
-            }
             let (there, back) = (format!("{method}-{name}.{extension}"), format!("{method}-{name}-back.csv"));
             let answer = pseudonymize(&scratch, "table.csv", &there, &[name], method, &["--json"]).ends(0).json();
             assert_eq!((&answer["rows"], &answer["reversible"]), (&json!(300), &json!(reversible)), "{method} {name}");
@@ -116,15 +111,20 @@ fn every_method_is_one_to_one_and_the_reversible_ones_come_back_in_every_format(
 fn threads_and_representations_give_the_same_tokens() {
     let scratch = scratch();
     let columns = ["name", "number"];
-    pseudonymize(&scratch, "table.csv", "plain.parquet", &["plays"], "blake3", &[]).ends(0);
-    scratch.run("keygen", &["--output", "k2", "--quiet"]).ends(0);
+    let mut lines = String::new();
+    for row in 0..300_u64 {
+        let person = row % 100;
+        let name = if person == 7 { "null".to_owned() } else { format!("\"sesame-{person}\"") };
+        writeln!(lines, "{{\"number\": {}, \"name\": {name}}}", 9_000_000_000_000 + person).expect("text");
+    }
+    scratch.write("table.jsonl", lines);
     for method in ["blake3", "aes-siv"] {
         pseudonymize(&scratch, "table.csv", "one.csv", &columns, method, &["--threads", "1"]).ends(0);
         pseudonymize(&scratch, "table.csv", "four.csv", &columns, method, &["--threads", "4"]).ends(0);
-        pseudonymize(&scratch, "plain.parquet", "parquet.csv", &columns, method, &[]).ends(0);
+        pseudonymize(&scratch, "table.jsonl", "other.csv", &columns, method, &[]).ends(0);
         assert_eq!(read(&scratch, "one.csv"), read(&scratch, "four.csv"));
         for name in columns {
-            assert_eq!(column(&scratch, "one.csv", name), column(&scratch, "parquet.csv", name));
+            assert_eq!(column(&scratch, "one.csv", name), column(&scratch, "other.csv", name));
         }
     }
 }
