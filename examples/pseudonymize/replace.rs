@@ -225,7 +225,11 @@ impl<'a> Replacement<'a> {
 
 /// A dictionary's values are worked once, unless its missing rows get tokens of their own.
 fn always(pseudonymizer: &Pseudonymizer, values: &ArrayRef, fills: bool, first_row: u64) -> Result<ArrayRef> {
-    if fills { pseudonymizer.apply_from(values.as_ref(), first_row) } else { apply_encoded(pseudonymizer, values.as_ref()) }
+    if fills {
+        pseudonymizer.apply_from(values.as_ref(), first_row)
+    } else {
+        apply_encoded(pseudonymizer, values.as_ref()).map_err(|error| error.after_rows(first_row))
+    }
 }
 
 /// Refuses at once what would be refused with the first rows.

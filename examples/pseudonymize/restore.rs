@@ -10,7 +10,7 @@ use backmask::arrow::array::{Array, ArrayRef, RecordBatch};
 use backmask::arrow::compute::concat_batches;
 use backmask::arrow::datatypes::{DataType, Field, Schema};
 use backmask::io::{BatchStream, ReadOptions, SinkOptions, Source, create_sink, read, write_all};
-use backmask::keys::{self, AuditEntry, AuditLog, Key, KeyFile};
+use backmask::keys::{self, AuditEntry, AuditLog, Key, KeyFile, KeyProvider};
 use backmask::policy::{PseudonymMethod, Scope};
 use backmask::pseudonym::{Codebook, Pseudonymizer, subject_key};
 use backmask::{Error, Result};
@@ -186,7 +186,12 @@ fn write_reason(options: &Options, key: &Key, rows: u64) -> Result<PathBuf> {
         input: options.input.display().to_string(),
         rows,
     };
-    AuditLog::open(&path)?.append(key, &entry)?;
+    let log = AuditLog::open(&path)?;
+    let (file, _) = key_file(options)?;
+    let keys: Vec<&dyn KeyProvider> = file.keys().into_iter().map(|key| key as &dyn KeyProvider).collect();
+    // Nothing is written after a line that somebody changed.
+    log.verify(&keys)?;
+    log.append(key, &entry)?;
     Ok(path)
 }
 

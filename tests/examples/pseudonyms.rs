@@ -303,7 +303,7 @@ fn a_reversal_needs_a_reason_and_is_written_down() {
     // An edited audit file is not written on.
     scratch.write("key.audit", read(&scratch, "key.audit").replace("ticket 17", "ticket 71"));
     fs::remove_file(scratch.path("back.csv")).expect("removed");
-    leaves_nothing(&scratch, || reverse(&["--reason", "r"]), 2, &["audit"]);
+    leaves_nothing(&scratch, || reverse(&["--reason", "r"]), 1, &["key.audit"]);
 }
 
 #[test]
