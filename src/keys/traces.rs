@@ -76,6 +76,12 @@ fn a_derived_key_leaves_nothing_behind() {
     assert_eq!(traces_of(salted, move || drop(black_box(salted()))), 0, "with a salt");
 }
 
+#[inline(never)]
+fn copied_on_the_stack() -> u8 {
+    let copy: [u8; 32] = black_box(*derived().expose());
+    copy[0]
+}
+
 /// What the test above must catch.
 #[test]
 fn copies_are_found() {
@@ -83,11 +89,6 @@ fn copies_are_found() {
     assert!(traces_of(derived, forgotten_on_the_heap) > 0);
     let kept = || std::mem::forget(black_box(derived()));
     assert!(traces_of(derived, kept) > 0);
-    #[inline(never)]
-    fn copied_on_the_stack() -> u8 {
-        let copy: [u8; 32] = black_box(*derived().expose());
-        copy[0]
-    }
     let on_the_stack = || {
         black_box(copied_on_the_stack());
     };

@@ -125,7 +125,7 @@ impl KeyRing {
     /// [`Error::Key`] if there is no such file, others than its owner may read or write it (Unix), or it is not a whole, undamaged key ring of version 1. The
     /// message never holds anything from the file. [`Error::Io`] if it cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
-        Self::read(path.as_ref(), |path, text| Self::from_text(path, text))
+        Self::read(path.as_ref(), Self::from_text)
     }
 
     /// Reads a file of keys and has its text understood. Again, if another file took its name meanwhile: what was read may be wiped.
@@ -185,6 +185,7 @@ impl KeyRing {
     }
 
     /// What is known of every key, the oldest first. No secrets.
+    #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &KeyEntry> {
         self.entries.iter().map(|entry| &entry.entry)
     }
