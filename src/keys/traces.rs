@@ -45,7 +45,7 @@ fn masked(make: impl Fn() -> Key + Send + 'static) -> [u8; 32] {
 /// Runs far down the stack, where the search that comes afterwards writes nothing over.
 #[inline(never)]
 fn deep(use_it: impl FnOnce()) {
-    let above = black_box([0_u8; 1 << 16]);
+    let above = black_box([0_u8; 1 << 14]);
     use_it();
     black_box(above);
 }
