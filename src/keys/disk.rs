@@ -18,7 +18,7 @@ pub(super) fn mistake(path: &Path, problem: &str, remedy: &str) -> Error {
 /// The content of a file with secrets, and which file it was.
 pub(super) struct Secret {
     bytes: Zeroizing<Vec<u8>>,
-    identity: Option<(u64, u64)>,
+    identity: (u64, u64),
 }
 
 impl Secret {
@@ -68,15 +68,17 @@ impl Secret {
     }
 }
 
+/// Which file it is, whatever its name.
 #[cfg(unix)]
-pub(super) fn identity(metadata: &Metadata) -> Option<(u64, u64)> {
+pub(super) fn identity(metadata: &Metadata) -> (u64, u64) {
     use std::os::unix::fs::MetadataExt;
-    Some((metadata.dev(), metadata.ino()))
+    (metadata.dev(), metadata.ino())
 }
 
+/// Open files cannot be exchanged there.
 #[cfg(not(unix))]
-pub(super) fn identity(_metadata: &Metadata) -> Option<(u64, u64)> {
-    None
+pub(super) fn identity(_metadata: &Metadata) -> (u64, u64) {
+    (0, 0)
 }
 
 /// Refuses a file that anybody but its owner has a right to.
@@ -169,7 +171,7 @@ impl Lock {
         Ok(Self { path: path.to_owned(), _file: file })
     }
 
-    /// Writes the file, whole or not at all; `None` as former content means that it must not exist yet.
+    /// Writes the file, whole or not at all.
     ///
     /// Whoever opens the path sees the former or the new content. What an interrupted write left behind is wiped first.
     pub(super) fn write(&self, content: &[u8], former: Former) -> Result<()> {

@@ -10,7 +10,8 @@ mod open;
 mod provider;
 mod ring;
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod traces;
 
 pub use audit::{AuditCheck, AuditEntry, AuditLog};

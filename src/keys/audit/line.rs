@@ -75,7 +75,7 @@ impl<'a> Line<'a> {
         }
         split(text).ok_or("it has no seal")?;
         let read: Read = serde_json::from_slice(text).map_err(|_| "it is not a record of this log")?;
-        if read.version != VERSION { Err("its version of the format is not known") } else { Ok(read) }
+        if read.version == VERSION { Ok(read) } else { Err("its version of the format is not known") }
     }
 
     /// Whether its seal was made with the key.

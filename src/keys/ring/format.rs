@@ -82,7 +82,9 @@ pub(super) fn write(entries: &[Entry]) -> Result<Zeroizing<String>, Damage> {
     let mut text = Zeroizing::new(String::with_capacity(entries.len().saturating_add(1).saturating_mul(ENTRY_BYTES)));
     let capacity = text.capacity();
     let mut line = |parts: [&str; 2]| {
-        parts.iter().for_each(|part| text.push_str(part));
+        for part in parts {
+            text.push_str(part);
+        }
         text.push('\n');
     };
     line([TITLE, VERSION]);
@@ -138,9 +140,8 @@ pub(super) fn parse(text: &str) -> Result<Vec<Entry>, Damage> {
 /// The lines of the next key.
 fn entry<'a>(lines: &mut std::iter::Peekable<impl Iterator<Item = &'a str>>) -> Result<Entry, Damage> {
     let mut optional = |name: &str| lines.next_if(|line| line.starts_with(name)).and_then(|line| line.strip_prefix(name));
-    let (id, created, state) = match (optional("id: "), optional("created: "), optional("state: ")) {
-        (Some(id), Some(created), Some(state)) => (id, created, state),
-        _ => return Err(Damage::Lines),
+    let (Some(id), Some(created), Some(state)) = (optional("id: "), optional("created: "), optional("state: ")) else {
+        return Err(Damage::Lines);
     };
     let (retired, erased, digits) = (optional("retired: "), optional("erased: "), optional("key: "));
     if !is_id(id) {
@@ -190,6 +191,7 @@ fn check(entries: &[Entry]) -> Result<(), Damage> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fmt::Write;
 
     const FIRST: &str = "id: 0123456789abcdef\ncreated: 2026-01-02T03:04:05Z\nstate: retired\nretired: 2026-02-02T03:04:05Z\n";
     const SECOND: &str = "id: 1123456789abcdef\ncreated: 2026-02-02T03:04:05Z\nstate: active\n";
@@ -284,7 +286,7 @@ mod tests {
         ] {
             assert_eq!(parse(&text).map(|entries| entries.len()).unwrap_err(), damage, "{text}");
         }
-        for text in [active.clone(), THIRD.to_owned(), format!("{}{THIRD}", active)] {
+        for text in [active.clone(), THIRD.to_owned(), format!("{active}{THIRD}")] {
             parse(&sealed(&text)).map_err(|damage| panic!("{damage:?}: {text}")).unwrap();
         }
     }
@@ -295,8 +297,8 @@ mod tests {
         for number in 0..10_000 {
             let entry = if number == 9_999 { SECOND } else { FIRST };
             let id = entry.lines().next().unwrap();
-            body += &entry.replace(id, &format!("id: {number:016x}"));
-            body += &format!("key: {:064x}\n", number + 1);
+            let entry = entry.replace(id, &format!("id: {number:016x}"));
+            writeln!(body, "{entry}key: {:064x}", number + 1).unwrap();
         }
         let text = sealed(&body);
         let entries = parse(&text).unwrap();

@@ -125,7 +125,7 @@ impl KeyRing {
     /// [`Error::Key`] if there is no such file, others than its owner may read or write it (Unix), or it is not a whole, undamaged key ring of version 1. The
     /// message never holds anything from the file. [`Error::Io`] if it cannot be read.
     pub fn from_file(path: impl AsRef<Path>) -> Result<Self> {
-        Self::read(path.as_ref(), |path, text| Self::from_text(path, text))
+        Self::read(path.as_ref(), Self::from_text)
     }
 
     /// Reads a file of keys and has its text understood. Again, if another file took its name meanwhile: what was read may be wiped.
@@ -185,6 +185,7 @@ impl KeyRing {
     }
 
     /// What is known of every key, the oldest first. No secrets.
+    #[must_use]
     pub fn entries(&self) -> impl ExactSizeIterator<Item = &KeyEntry> {
         self.entries.iter().map(|entry| &entry.entry)
     }
@@ -209,5 +210,41 @@ impl KeyRing {
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("KeyRing").field("entries", &self.entries().collect::<Vec<_>>()).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A file that another one replaces while it is read is read again; one that stays is not.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_exchanged_while_it_is_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, new) = (folder.path().join("ring"), folder.path().join("new"));
+        KeyRing::create(&path).unwrap();
+        let count = Cell::new(0);
+        let read = |exchanges: usize| {
+            count.set(0);
+            KeyRing::read(&path, |path, text| {
+                count.set(count.get() + 1);
+                if count.get() <= exchanges {
+                    KeyRing::create(&new)?;
+                    std::fs::rename(&new, path).unwrap();
+                    return KeyRing::from_text(path, "");
+                }
+                KeyRing::from_text(path, text)
+            })
+        };
+        assert_eq!(read(0).map(|ring| ring.entries.len()).unwrap(), 1);
+        assert_eq!(count.get(), 1);
+        assert_eq!(read(3).map(|ring| ring.entries.len()).unwrap(), 1);
+        assert_eq!(count.get(), 4);
+        assert!(read(usize::MAX).unwrap_err().to_string().contains("try again"));
+        std::fs::write(&path, "backmask key ring, version 1\n").unwrap();
+        assert!(read(0).unwrap_err().to_string().contains("checksum"));
+        assert_eq!(count.get(), 1);
     }
 }
