@@ -53,8 +53,8 @@ const CACHE_BYTES: usize = 32 << 20;
 /// Who has the file *and* the key knows everybody: keep them apart.
 ///
 /// # References
-/// RFC 5297 (AES-SIV). A header bound into every piece, pieces with their place, and a mark on the last one: P. Rogaway et al., "Online authenticated-encryption and its nonce-reuse misuse-resistance",
-/// CRYPTO 2015, section 7 (STREAM).
+/// RFC 5297 (AES-SIV). Pieces bound to their place, and a mark on the last one: V. T. Hoang, R. Reyhanitabar, P. Rogaway, D. Vizár, "Online authenticated-encryption and its nonce-reuse
+/// misuse-resistance", CRYPTO 2015 (the construction STREAM).
 pub struct Codebook {
     path: PathBuf,
     header: Header,

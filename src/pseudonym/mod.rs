@@ -3,6 +3,10 @@
 //! A [`Pseudonymizer`] replaces every value of a column by a token that depends on a secret key. [`PseudonymDomain`] decides where the same value gets the same token: keys of different
 //! recipients, releases, products, columns or periods are independent, so their tokens cannot be joined.
 //!
+//! - [`DenseFit`] numbers the distinct values of a column 0…n−1 in a secret random order ([`Dense`]); a [`Codebook`] is the only way back.
+//! - [`period_labels`] and [`SessionFit`] say in which calendar period or session a row lies, for tokens that live no longer.
+//! - [`InputSpace`] says how many values have the form of a column's: how little a plain hash of them would hide.
+//!
 //! ```
 //! use backmask::arrow::array::{RecordBatch, StringArray, cast::AsArray};
 //! use backmask::keys::Key;
