@@ -111,7 +111,7 @@ fn master_key(options: &Options) -> Result<Key> {
 }
 
 pub(crate) fn check_value(master: &Key) -> String {
-    master.check_value().iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:016x}", u64::from_be_bytes(master.check_value()))
 }
 
 fn is_reversible(options: &Options) -> bool {

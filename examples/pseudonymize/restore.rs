@@ -31,7 +31,7 @@ struct Restoration<'a> {
 enum How<'a> {
     Always(Pseudonymizer),
     Period(ByPeriod<'a>),
-    Numbers(Codebook),
+    Numbers(Box<Codebook>),
 }
 
 pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common::Summary> {
@@ -205,7 +205,7 @@ impl<'a> Restoration<'a> {
         let how = match (options.method, options.scope) {
             (PseudonymMethod::Dense, _) => {
                 let path = options.codebook.as_ref().ok_or_else(|| Error::policy("--codebook", "is missing", "give it"))?;
-                How::Numbers(Codebook::open(path, &numbers_key(&subject_key(key, &domain(options, column, ""))?))?)
+                How::Numbers(Box::new(Codebook::open(path, &numbers_key(&subject_key(key, &domain(options, column, ""))?))?))
             }
             (_, Scope::Period) => {
                 let make: Make<'a> = Box::new(move |period| pseudonymizer(options, key, column, period));
