@@ -2,7 +2,7 @@
 //!
 //! Fields are separated by tabs and never quoted. An empty field is missing; so is an age or a play count below zero,
 //! which LFM-1b (−1) and Last.fm-360K (as low as −1337) use for "unknown".
-//! Last.fm-360K names people by the plain SHA-1 of their user name, which anybody can undo: it is an identifier like any other.
+//! Last.fm-360K names people by a plain SHA-1 (its README says of what kind, not of which text exactly): whoever can list the texts undoes it, so it is an identifier like any other.
 
 use super::recognize::Text;
 use super::rows::{Fault, Layout, Records};
