@@ -341,8 +341,7 @@ fn open_quasi_identifiers_are_found_with_the_data() {
 #[test]
 fn dropped_columns_are_never_released() {
     let mut policy = Policy::new("n");
-    policy.subject =
-        Some(Subject { column: "id".into(), pseudonym: PseudonymSpec { scope: Scope::None, ..Default::default() } });
+    policy.subject = Some(Subject { column: "id".into(), pseudonym: PseudonymSpec { scope: Scope::None, ..Default::default() } });
     policy.columns.insert("mail".into(), Column::new(Role::Identifier));
     policy.columns.insert("note".into(), Column { treatment: Some(Treatment::Drop), ..Column::new(Role::Other) });
     let hidden = PseudonymSpec { scope: Scope::None, ..Default::default() };

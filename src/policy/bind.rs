@@ -161,6 +161,9 @@ impl Policy {
             .filter_map(|name| Some(Released { name, column: self.declaration(product.source, name)?, certain: true }))
             .collect();
         products::check_columns(self, index, product, &released)?;
+        if self.splits_tokens(product) {
+            self.time_of_tokens(product.source, available)?;
+        }
         products::check_generalization(self, index, product, &released, available)
     }
 
