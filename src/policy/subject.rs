@@ -54,6 +54,19 @@ pub struct PseudonymSpec {
     pub codebook: bool,
 }
 
+impl PseudonymSpec {
+    /// How tokens are written: as `format` says, or the method's default.
+    #[must_use]
+    pub fn written_format(&self) -> TokenFormat {
+        self.format.unwrap_or(match self.method {
+            PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256 | PseudonymMethod::AesBlock => TokenFormat::Hex,
+            PseudonymMethod::AesSiv => TokenFormat::Base32,
+            PseudonymMethod::Ff1 => TokenFormat::Input,
+            PseudonymMethod::Dense => TokenFormat::Uint64,
+        })
+    }
+}
+
 /// How tokens are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

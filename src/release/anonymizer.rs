@@ -220,6 +220,8 @@ impl Anonymizer {
             forgotten = Key::forgotten()?;
             &forgotten
         };
+        // Never written and gone with this run.
+        let irreversible = Key::forgotten()?;
         // Temporary files have no names, so nothing of them can be published.
         let scratch = staging.steward();
         let mut seconds = Seconds::default();
@@ -245,6 +247,7 @@ impl Anonymizer {
                 product,
                 pool: pool.table(product.source)?,
                 key,
+                irreversible: &irreversible,
                 selection: pool.selection(key),
                 memory: self.memory,
                 threads: self.threads,

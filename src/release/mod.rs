@@ -17,6 +17,8 @@ mod records;
 mod remake;
 pub mod report;
 mod rows;
+mod tokens;
+mod units;
 mod verify;
 
 pub use anonymizer::{Anonymizer, Outcome, Stage};

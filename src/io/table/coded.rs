@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::pipeline::{column_index, value_type};
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use std::path::PathBuf;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -321,11 +321,8 @@ impl CodedTableBuilder {
                 Ok(StoredColumn { encoding, must_code, plain: false, values: OnceLock::new() })
             })
             .collect::<Result<_>>()?;
-        let fields: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|f| Arc::new(Field::new(f.name(), plain_type(value_type(f.data_type())), true)))
-            .collect();
+        let fields: Vec<_> =
+            schema.fields().iter().map(|f| Arc::new(Field::new(f.name(), plain_type(value_type(f.data_type())), true))).collect();
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
             columns,

@@ -172,11 +172,10 @@ fn check_method(key: &str, spec: &PseudonymSpec) -> Result<()> {
 fn formats(method: PseudonymMethod) -> &'static [TokenFormat] {
     use TokenFormat::{Base32, Binary, Hex, Input, Int64, Uint64};
     match method {
-        PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256 => &[Hex, Base32, Binary, Int64, Uint64],
-        PseudonymMethod::AesSiv => &[Hex, Base32, Binary],
+        PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256 | PseudonymMethod::AesSiv => &[Hex, Base32, Binary],
         PseudonymMethod::AesBlock => &[Hex, Base32, Binary, Input],
         PseudonymMethod::Ff1 => &[Input],
-        PseudonymMethod::Dense => &[Int64, Uint64],
+        PseudonymMethod::Dense => &[Uint64, Int64],
     }
 }
 
