@@ -42,10 +42,16 @@
 //! - How often a token occurs is visible. A person who is known to have the most rows is found by counting.
 //! - Tokens of different domains cannot be joined by themselves. If the rows behind them are alike, they can be joined by those.
 
+mod dense;
 mod domain;
 mod hex;
+mod labels;
 mod prf;
 mod pseudonymizer;
+mod sessions;
 
+pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
+pub use labels::period_labels;
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
+pub use sessions::{SessionFit, Sessions};
