@@ -25,13 +25,26 @@ use arrow::datatypes::{
     UInt32Type, UInt64Type,
 };
 
-const TEXT: u8 = 1;
-const BYTES: u8 = 2;
-const INTEGER: u8 = 3;
-const BOOLEAN: u8 = 4;
-const FLOAT: u8 = 5;
-const DATE: u8 = 6;
-const INSTANT: u8 = 7;
+/// The kind of a value: the tag byte of its encoding. No value has the tag 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum CanonicalKind {
+    Text = 1,
+    Bytes = 2,
+    Integer = 3,
+    Boolean = 4,
+    Float = 5,
+    Date = 6,
+    Instant = 7,
+}
+
+const TEXT: u8 = CanonicalKind::Text as u8;
+const BYTES: u8 = CanonicalKind::Bytes as u8;
+const INTEGER: u8 = CanonicalKind::Integer as u8;
+const BOOLEAN: u8 = CanonicalKind::Boolean as u8;
+const FLOAT: u8 = CanonicalKind::Float as u8;
+const DATE: u8 = CanonicalKind::Date as u8;
+const INSTANT: u8 = CanonicalKind::Instant as u8;
 
 const MILLISECONDS_A_DAY: i64 = 86_400_000;
 

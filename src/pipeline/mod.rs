@@ -32,7 +32,7 @@ mod chain;
 mod kernel;
 mod together;
 
-pub(crate) use canonical::check_canonical;
+pub(crate) use canonical::{CanonicalKind, check_canonical};
 pub use canonical::{map_canonical, visit_canonical};
 pub use chain::{Chain, TransformedReader};
 pub use kernel::{Kernel, MapColumn, apply_once};

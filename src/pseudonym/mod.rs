@@ -42,14 +42,26 @@
 //! - How often a token occurs is visible. A person who is known to have the most rows is found by counting.
 //! - Tokens of different domains cannot be joined by themselves. If the rows behind them are alike, they can be joined by those.
 
+mod alphabet;
+mod base32;
+mod block;
+mod cipher;
 mod dense;
+mod distinct;
 mod domain;
+mod faults;
+mod ff1;
+mod hashed;
 mod hex;
+mod hmac;
 mod labels;
 mod prf;
 mod pseudonymizer;
 mod sessions;
+mod siv;
+mod values;
 
+pub use alphabet::Alphabet;
 pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
 pub use labels::period_labels;

@@ -1,10 +1,7 @@
-//! The keyed functions behind the tokens.
+//! The keyed functions behind the tokens of the hash methods.
 
-use crate::error::{Error, Result};
+use super::hmac::HmacSha256;
 use crate::keys::Key;
-use crate::policy::PseudonymMethod;
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
 
 /// 128 bits.
 pub(super) type Token = [u8; 16];
@@ -13,59 +10,44 @@ pub(super) type Token = [u8; 16];
 pub(super) enum Prf {
     /// BLAKE3 in keyed mode.
     Blake3(Key),
-    /// HMAC-SHA-256 with the key already absorbed, so a value costs two compressions less. Boxed: it is wiped on drop and should not be moved about.
-    HmacSha256(Box<Hmac<Sha256>>),
+    /// HMAC-SHA-256. Boxed: it is wiped on drop and should not be moved about.
+    HmacSha256(Box<HmacSha256>),
 }
 
 impl Prf {
-    pub(super) fn new(method: PseudonymMethod, key: Key) -> Result<Self> {
-        match method {
-            PseudonymMethod::Blake3 => Ok(Self::Blake3(key)),
-            PseudonymMethod::HmacSha256 => {
-                let keyed = Hmac::new_from_slice(key.expose());
-                Ok(Self::HmacSha256(Box::new(
-                    keyed.map_err(|_| Error::Key { problem: "not usable for HMAC".to_owned(), remedy: "use a 256-bit key".to_owned() })?,
-                )))
-            }
-            PseudonymMethod::AesSiv => Err(unsupported("aes-siv")),
-            PseudonymMethod::AesBlock => Err(unsupported("aes-block")),
-            PseudonymMethod::Ff1 => Err(unsupported("ff1")),
-            PseudonymMethod::Dense => Err(unsupported("dense")),
-        }
+    pub(super) fn blake3(key: Key) -> Self {
+        Self::Blake3(key)
+    }
+
+    pub(super) fn hmac_sha256(key: &Key) -> Self {
+        Self::HmacSha256(Box::new(HmacSha256::new(key.expose())))
     }
 
     /// The first 128 bits of the output.
+    #[inline]
     pub(super) fn token(&self, input: &[u8]) -> Token {
         match self {
-            Self::Blake3(key) => first_half(blake3::keyed_hash(key.expose(), input).as_bytes()),
-            Self::HmacSha256(keyed) => {
-                let mut mac = Hmac::<Sha256>::clone(keyed);
-                mac.update(input);
-                first_half(&mac.finalize().into_bytes().into())
-            }
+            Self::Blake3(key) => blake3_token(key.expose(), input),
+            Self::HmacSha256(keyed) => keyed.token(input),
         }
     }
 }
 
-fn first_half(output: &[u8; 32]) -> Token {
+/// The first half of the keyed BLAKE3 of `input`.
+#[inline]
+pub(super) fn blake3_token(key: &[u8; 32], input: &[u8]) -> Token {
     let mut token = [0; 16];
-    token.copy_from_slice(&output[..16]);
+    token.copy_from_slice(&blake3::keyed_hash(key, input).as_bytes()[..16]);
     token
-}
-
-fn unsupported(method: &str) -> Error {
-    Error::unsupported("pseudonym.method", format!("the method {method}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use sha2::Digest;
+    use sha2::{Digest, Sha256};
 
     fn hex(token: Token) -> String {
-        let mut text = Vec::new();
-        super::super::hex::append(&mut text, &token);
-        String::from_utf8(text).unwrap()
+        String::from_utf8(super::super::hex::of_token(&token).to_vec()).unwrap()
     }
 
     fn unhex(text: &str) -> Vec<u8> {
@@ -84,7 +66,7 @@ mod tests {
             (2048, "879cf1fa2ea0e79126cb1063617a05b6"),
             (3073, "68dede9bef00ba89e43f31a6825f4cf4"),
         ];
-        let prf = Prf::new(PseudonymMethod::Blake3, Key::from_bytes(*b"whats the Elvish word for friend")).unwrap();
+        let prf = Prf::blake3(Key::from_bytes(*b"whats the Elvish word for friend"));
         for (length, expected) in vectors {
             let input: Vec<u8> = (0..=250).cycle().take(length).collect();
             assert_eq!(hex(prf.token(&input)), expected, "{length}");
@@ -128,17 +110,10 @@ mod tests {
             (vec![0xaa; 131], long_key.as_bytes().to_vec(), "9b09ffa71b942fcb27635fbcd5b0e944bfdc63644f0713938a7f51535c3a35e2"),
         ];
         for (number, (bytes, data, expected)) in cases.into_iter().enumerate() {
-            let prf = Prf::new(PseudonymMethod::HmacSha256, key(&bytes)).unwrap();
+            let prf = Prf::hmac_sha256(&key(&bytes));
             assert_eq!(hex(prf.token(&data)), expected[..32], "case {}", number + 1);
             // The keyed state is reused for every value.
             assert_eq!(hex(prf.token(&data)), expected[..32], "case {} again", number + 1);
-        }
-    }
-
-    #[test]
-    fn methods_of_other_versions_are_refused() {
-        for method in [PseudonymMethod::AesSiv, PseudonymMethod::AesBlock, PseudonymMethod::Ff1, PseudonymMethod::Dense] {
-            assert!(matches!(Prf::new(method, Key::from_bytes([0; 32])), Err(Error::Unsupported { .. })), "{method:?}");
         }
     }
 }

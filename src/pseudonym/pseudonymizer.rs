@@ -1,24 +1,30 @@
 //! Columns of values to columns of tokens.
 
-use super::hex;
-use super::prf::{Prf, Token};
+use super::PseudonymDomain;
+use super::alphabet::Alphabet;
+use super::cipher::Cipher;
+use super::hashed::{Missing, Tokens};
 use crate::error::{Error, Result};
-use crate::keys::{Key, KeyOrigin};
-use crate::pipeline::{Kernel, check_canonical, map_canonical};
-use crate::policy::PseudonymMethod;
-use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray, StringArray};
-use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
+use crate::keys::{Key, KeyOrigin, KeyProvider};
+use crate::pipeline::Kernel;
+use crate::policy::{PseudonymMethod, TokenFormat};
+use arrow::array::{Array, ArrayRef, FixedSizeBinaryArray};
 use arrow::datatypes::DataType;
 use std::fmt;
-use std::sync::Arc;
 
-const TOKEN_BYTES: i32 = 16;
-
-/// Replaces values by keyed 128-bit tokens, written as 32 lowercase hexadecimal digits.
+/// Replaces values by tokens under a secret key.
 ///
-/// A token is the first half of the method's 256-bit output for the value's [canonical encoding](crate::pipeline::visit_canonical): a tag byte (1 text, 2 bytes, 3 integer, …) and
+/// | method | formats (the default first) | values | turns back |
+/// |---|---|---|---|
+/// | `blake3`, `hmac-sha256` | `hex`, `base32`, `binary` (`FixedSizeBinary(16)`) | all | no |
+/// | `aes-siv` | `base32`, `hex`, `binary` (`Binary`) | all | yes |
+/// | `aes-block` | integers: `hex`, `base32`, `binary` (`FixedSizeBinary(16)`); UUIDs: `input`, and these | integers; UUIDs as `FixedSizeBinary(16)` or lowercase text | yes |
+/// | `ff1` | `input` | texts of one alphabet; integers of 32 and 64 bits | yes |
+///
+/// A token of a hash method is the first half of the 256-bit output for the value's [canonical encoding](crate::pipeline::visit_canonical): a tag byte (1 text, 2 bytes, 3 integer, …) and
 /// the value. So the same text has the same token in `Utf8`, `LargeUtf8`, `Utf8View` and dictionaries, and the same integer in every width; but the text `42` and the integer 42 have
-/// different tokens. Missing values stay missing; the empty text is a value. Tokens of a key never change between versions of this crate.
+/// different tokens. Missing values stay missing, unless [`Pseudonymizer::with_random_nulls`] asks for more; the empty text is a value. Tokens of a key never change between versions of
+/// this crate. [The module](super) says what each method hides.
 ///
 /// ```
 /// use backmask::arrow::array::{Int64Array, UInt16Array};
@@ -30,30 +36,119 @@ const TOKEN_BYTES: i32 = 16;
 /// ```
 ///
 /// # Security
-/// See [the module](super). Give every domain its own key: [`subject_key`](super::subject_key).
+/// See [the module](super). Give every domain its own key: [`Pseudonymizer::in_domain`].
 ///
 /// # References
 /// J. O'Connor, J.-P. Aumasson, S. Neves, Z. Wilcox-O'Hearn, "BLAKE3: one function, fast everywhere", 2020, section 2.3 (keyed mode). RFC 2104 and FIPS 198-1 (HMAC), FIPS 180-4
-/// (SHA-256); cutting an HMAC to its left half: RFC 2104, section 5.
+/// (SHA-256); cutting an HMAC to its left half: RFC 2104, section 5. RFC 5297 (AES-SIV). FIPS 197 (AES). NIST SP 800-38G Rev. 1 (FF1). RFC 4648 (Base32).
 pub struct Pseudonymizer {
     method: PseudonymMethod,
     origin: KeyOrigin,
-    prf: Prf,
+    cipher: Cipher,
+    format: Option<TokenFormat>,
+    random_nulls: bool,
 }
 
 impl fmt::Debug for Pseudonymizer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pseudonymizer").field("method", &self.method).field("origin", &self.origin).finish_non_exhaustive()
+        f.debug_struct("Pseudonymizer")
+            .field("method", &self.method)
+            .field("format", &self.format)
+            .field("random_nulls", &self.random_nulls)
+            .field("origin", &self.origin)
+            .finish_non_exhaustive()
     }
 }
 
 impl Pseudonymizer {
     /// Tokens by `method` under `key`.
     ///
+    /// `aes-siv` has no associated data then, and `ff1` the alphabet of the ten digits.
+    ///
     /// # Errors
-    /// This version does not have the method: it has `blake3` and `hmac-sha256`.
+    /// The method is `dense`, which must see all values first: see `DenseFit`.
     pub fn new(method: PseudonymMethod, key: Key) -> Result<Self> {
-        Ok(Self { method, origin: key.origin().clone(), prf: Prf::new(method, key)? })
+        Self::with_associated_data(method, key, &[])
+    }
+
+    /// Tokens by `method` in a domain, under the key that `master` gives for it. With `aes-siv` the names of the scope and of the column are associated data, so that a token
+    /// that was moved to another column does not turn back, whatever the keys.
+    ///
+    /// ```
+    /// use backmask::{keys::Key, policy::{PseudonymMethod, Scope}, pseudonym::{PseudonymDomain, Pseudonymizer}};
+    ///
+    /// let domain = PseudonymDomain { scope: Scope::Recipient, recipient: "Example AI Inc.", release: "", product: "", column: "subject_id", period: "" };
+    /// let tokens = Pseudonymizer::in_domain(PseudonymMethod::Blake3, &Key::forgotten()?, &domain)?;
+    /// # let _ = tokens;
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Pseudonymizer::new`] and [`PseudonymDomain::key_domain`]; or `master` does not give the key.
+    pub fn in_domain(method: PseudonymMethod, master: &dyn KeyProvider, domain: &PseudonymDomain<'_>) -> Result<Self> {
+        let key = master.derive(&domain.key_domain()?)?;
+        Self::with_associated_data(method, key, &[domain.scope.name().as_bytes(), domain.column.as_bytes()])
+    }
+
+    fn with_associated_data(method: PseudonymMethod, key: Key, associated_data: &[&[u8]]) -> Result<Self> {
+        let origin = key.origin().clone();
+        Ok(Self { method, origin, cipher: Cipher::new(method, key, associated_data)?, format: None, random_nulls: false })
+    }
+
+    /// Writes tokens in `format`.
+    ///
+    /// # Errors
+    /// The method does not have it. Hashes cannot be cut to 64-bit integers: among a billion values two would share a token with probability 2.7 %.
+    pub fn with_format(mut self, format: TokenFormat) -> Result<Self> {
+        let available: &[TokenFormat] = match self.method {
+            PseudonymMethod::AesBlock => &[TokenFormat::Hex, TokenFormat::Base32, TokenFormat::Binary, TokenFormat::Input],
+            PseudonymMethod::Ff1 => &[TokenFormat::Input],
+            _ => &[TokenFormat::Hex, TokenFormat::Base32, TokenFormat::Binary],
+        };
+        if !available.contains(&format) {
+            let names: Vec<&str> = available.iter().map(|format| format.name()).collect();
+            let mut problem = format!("tokens of the method {} cannot be written as {}", self.method.name(), format.name());
+            let mut remedy = format!("use {}", names.join(", "));
+            if matches!(format, TokenFormat::Int64 | TokenFormat::Uint64) {
+                if matches!(self.method, PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256) {
+                    problem.push_str(
+                        ": cut to 64 bits, two of a billion values share a token with probability 2.7 %, two of 5 billion with 50 %",
+                    );
+                }
+                remedy.push_str(", or the method dense (or ff1 for integers), whose integers are one to one");
+            }
+            return Err(Error::policy("pseudonym.format", problem, remedy));
+        }
+        self.format = Some(format);
+        Ok(self)
+    }
+
+    /// The alphabet of the texts of `ff1`.
+    ///
+    /// # Errors
+    /// The method is not `ff1`.
+    pub fn with_alphabet(mut self, alphabet: Alphabet) -> Result<Self> {
+        self.cipher = self.cipher.with_alphabet(alphabet)?;
+        Ok(self)
+    }
+
+    /// Gives every missing value a token of its own, so that tokens do not show which values are missing, and missing values do not look like one person.
+    ///
+    /// The token of a missing value in row r is that of "missing, in row r", which no value has. Rows must be numbered through a whole column, so a pseudonymizer with this
+    /// option is applied by [`Pseudonymizer::apply_from`], which is told the number of the first row; [`Kernel::apply`], which is not, refuses to work.
+    ///
+    /// # Errors
+    /// The method is `ff1`: every token of it is the token of some value.
+    pub fn with_random_nulls(mut self) -> Result<Self> {
+        if self.method == PseudonymMethod::Ff1 {
+            return Err(Error::policy(
+                "pseudonym.method",
+                "with ff1 every token stands for a value, so missing values cannot have tokens",
+                "use blake3, hmac-sha256, aes-siv or aes-block, or leave missing values missing",
+            ));
+        }
+        self.random_nulls = true;
+        Ok(self)
     }
 
     /// The method.
@@ -68,7 +163,19 @@ impl Pseudonymizer {
         &self.origin
     }
 
-    /// The tokens of an array as 16 bytes each. A value of a dictionary and a run of equal rows are worked once.
+    /// The format that was chosen; `None` for the method's default.
+    #[must_use]
+    pub fn format(&self) -> Option<TokenFormat> {
+        self.format
+    }
+
+    /// Whether the holder of the key can compute values from tokens. (Whoever holds the key can try all values in any case.)
+    #[must_use]
+    pub fn is_reversible(&self) -> bool {
+        self.cipher.is_reversible()
+    }
+
+    /// The tokens of an array as 16 bytes each, in whatever format the columns are; for the methods whose tokens are 16 bytes. A repeated value is worked once.
     ///
     /// ```
     /// use backmask::arrow::array::{Array, StringArray};
@@ -81,54 +188,124 @@ impl Pseudonymizer {
     /// ```
     ///
     /// # Errors
-    /// The values have no canonical encoding (nested types, durations, times of day).
+    /// The values have no canonical encoding (nested types, durations, times of day), or the tokens of the method are not 16 bytes long.
     pub fn tokens(&self, array: &dyn Array) -> Result<FixedSizeBinaryArray> {
-        let tokens = self.of_rows(array)?;
-        let mut bytes = Vec::with_capacity(tokens.len() * 16);
-        for token in &tokens {
-            bytes.extend_from_slice(&token.unwrap_or_default());
-        }
-        let nulls = present(&tokens);
-        FixedSizeBinaryArray::try_new_with_len(TOKEN_BYTES, Buffer::from_vec(bytes), nulls, tokens.len())
-            .map_err(|e| Error::arrow("writing tokens", &e))
+        self.refuse_random_nulls()?;
+        self.cipher.tokens(array)
     }
 
-    fn of_rows(&self, array: &dyn Array) -> Result<Vec<Option<Token>>> {
-        map_canonical(array, None, |value| Some(self.prf.token(value)))
+    /// The tokens of an array whose first row has the number `first_row` in its column (counted from 0). Errors count rows in the same way.
+    ///
+    /// ```
+    /// use backmask::arrow::array::{Array, AsArray, StringArray};
+    /// use backmask::{keys::Key, policy::PseudonymMethod, pseudonym::Pseudonymizer};
+    ///
+    /// let tokens = Pseudonymizer::new(PseudonymMethod::Blake3, Key::forgotten()?)?.with_random_nulls()?;
+    /// let names = StringArray::from(vec![None, Some("ann"), None]);
+    /// let whole = tokens.apply_from(&names, 0)?;
+    /// assert_ne!(whole.as_string::<i32>().value(0), whole.as_string::<i32>().value(2));
+    /// assert_eq!(&tokens.apply_from(&names.slice(1, 2), 1)?, &whole.slice(1, 2));
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The type or a value does not fit the method.
+    pub fn apply_from(&self, array: &dyn Array, first_row: u64) -> Result<ArrayRef> {
+        self.cipher.apply(array, self.format, first_row, self.random_nulls)
+    }
+
+    /// Tokens that change with a label: each row gets the token of its value *and* its label, for the scopes `session` and `fragment`. Any type with a canonical encoding can be a label.
+    ///
+    /// ```
+    /// use backmask::arrow::array::{AsArray, Int64Array, StringArray};
+    /// use backmask::{keys::Key, policy::PseudonymMethod, pseudonym::Pseudonymizer};
+    ///
+    /// let tokens = Pseudonymizer::new(PseudonymMethod::Blake3, Key::forgotten()?)?;
+    /// let sessions = Int64Array::from(vec![0, 0, 1]);
+    /// let column = tokens.apply_labelled(&StringArray::from(vec!["ann", "ann", "ann"]), &sessions)?;
+    /// let column = column.as_string::<i32>();
+    /// assert!(column.value(0) == column.value(1) && column.value(1) != column.value(2));
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The method is not `blake3` or `hmac-sha256`, a type has no canonical encoding, the lengths differ, or a value has no label.
+    pub fn apply_labelled(&self, array: &dyn Array, labels: &dyn Array) -> Result<ArrayRef> {
+        self.refuse_random_nulls()?;
+        self.labelled(array, labels, Missing::Stays)
+    }
+
+    /// As [`Pseudonymizer::apply_labelled`], for an array whose first row has the number `first_row`.
+    ///
+    /// # Errors
+    /// As for [`Pseudonymizer::apply_labelled`].
+    pub fn apply_labelled_from(&self, array: &dyn Array, labels: &dyn Array, first_row: u64) -> Result<ArrayRef> {
+        self.labelled(array, labels, if self.random_nulls { Missing::Numbered(first_row) } else { Missing::Stays })
+    }
+
+    fn labelled(&self, array: &dyn Array, labels: &dyn Array, missing: Missing) -> Result<ArrayRef> {
+        let Cipher::Hash(prf) = &self.cipher else {
+            return Err(Error::policy(
+                "pseudonym.method",
+                "tokens that change with the session or fragment cannot be turned back",
+                "use blake3 or hmac-sha256",
+            ));
+        };
+        Tokens::labelled(prf, array, labels, missing)?.column(self.format.unwrap_or(TokenFormat::Hex))
+    }
+
+    /// The values that tokens stand for, exactly as they were: of the type `original`, or without it as text `Utf8`, bytes `Binary`, integers `Int64` (`UInt64` or `Decimal128(38, 0)` where
+    /// the column needs it), booleans, `Float64`, `Date32`, or `Timestamp(ns, UTC)`. For `aes-block` and `ff1` the type is in part that of the tokens. Missing tokens stay missing, and tokens of
+    /// missing values become missing again.
+    ///
+    /// ```
+    /// use backmask::arrow::array::{Array, StringArray};
+    /// use backmask::{keys::Key, pipeline::Kernel, policy::PseudonymMethod, pseudonym::Pseudonymizer};
+    ///
+    /// let tokens = Pseudonymizer::new(PseudonymMethod::AesSiv, Key::from_bytes([7; 32]))?;
+    /// let names = StringArray::from(vec![Some("ann"), None]);
+    /// let released = tokens.apply(&names)?;
+    /// assert_eq!(tokens.reverse(&released, None)?.to_data(), names.to_data());
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The method cannot be turned back, a row holds no token of the format, or a value does not fit the type `original`. [`Error::Key`] if tokens were altered or
+    /// made with another key: `aes-siv` notices this but for a chance of 2⁻¹²⁸ a token, `aes-block` on integers of 64 bits but for 2⁻⁶³; `aes-block` on UUIDs and `ff1` cannot notice it, for every
+    /// token of theirs stands for some value under every key.
+    pub fn reverse(&self, tokens: &dyn Array, original: Option<&DataType>) -> Result<ArrayRef> {
+        self.reverse_from(tokens, original, 0)
+    }
+
+    /// As [`Pseudonymizer::reverse`]; errors count rows from `first_row`.
+    ///
+    /// # Errors
+    /// As for [`Pseudonymizer::reverse`].
+    pub fn reverse_from(&self, tokens: &dyn Array, original: Option<&DataType>, first_row: u64) -> Result<ArrayRef> {
+        self.cipher.reverse(tokens, self.format, original, first_row)
+    }
+
+    /// Without the number of the first row, all batches would share the tokens of their missing rows.
+    fn refuse_random_nulls(&self) -> Result<()> {
+        if self.random_nulls {
+            return Err(Error::Parameter {
+                name: "random nulls",
+                problem: "need the number of the first row of each batch: call Pseudonymizer::apply_from or apply_labelled_from".to_owned(),
+            });
+        }
+        Ok(())
     }
 }
 
 impl Kernel for Pseudonymizer {
     fn output_type(&self, input: &DataType) -> Result<DataType> {
-        check_canonical(input)?;
-        Ok(DataType::Utf8)
+        self.cipher.output_type(input, self.format)
     }
 
     fn apply(&self, array: &dyn Array) -> Result<ArrayRef> {
-        let tokens = self.of_rows(array)?;
-        let mut text = Vec::with_capacity(tokens.iter().flatten().count() * 32);
-        let mut offsets = Vec::with_capacity(tokens.len() + 1);
-        offsets.push(0_i32);
-        for token in &tokens {
-            if let Some(token) = token {
-                hex::append(&mut text, token);
-            }
-            offsets.push(i32::try_from(text.len()).map_err(|_| Error::Arrow {
-                context: "writing tokens".to_owned(),
-                kind: "more than 67 million rows in one batch; read smaller batches".to_owned(),
-            })?);
-        }
-        let nulls = present(&tokens);
-        let offsets = OffsetBuffer::new(ScalarBuffer::from(offsets));
-        let column = StringArray::try_new(offsets, Buffer::from_vec(text), nulls).map_err(|e| Error::arrow("writing tokens", &e))?;
-        Ok(Arc::new(column))
+        self.refuse_random_nulls()?;
+        self.apply_from(array, 0)
     }
-}
-
-/// Which rows have a token; `None` if all have.
-fn present(tokens: &[Option<Token>]) -> Option<NullBuffer> {
-    let present: NullBuffer = tokens.iter().map(Option::is_some).collect();
-    (present.null_count() > 0).then_some(present)
 }
 
 /// Probability that at least two of `n` different values have the same 128-bit token, from above: min(1, n(n − 1) / 2¹²⁹).
@@ -152,9 +329,10 @@ mod tests {
     use super::*;
     use arrow::array::{
         AsArray, BinaryArray, BooleanArray, Date32Array, DictionaryArray, Float32Array, Int8Array, Int64Array, LargeStringArray,
-        StringViewArray, TimestampSecondArray, UInt32Array, new_empty_array,
+        StringArray, StringViewArray, TimestampSecondArray, UInt32Array, new_empty_array,
     };
     use arrow::datatypes::{Int16Type, TimeUnit};
+    use std::sync::Arc;
 
     fn pseudonymizer(method: PseudonymMethod) -> Pseudonymizer {
         Pseudonymizer::new(method, Key::from_bytes([7; 32])).unwrap()

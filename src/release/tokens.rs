@@ -6,11 +6,12 @@ use super::report::Pseudonym;
 use crate::error::{Error, Result};
 use crate::io::table::{NULL_CODE, gather_values};
 use crate::keys::{Key, KeyOrigin};
-use crate::pipeline::Kernel;
+use crate::pipeline::{Fit, Kernel, name_column};
 use crate::policy::{PseudonymMethod, PseudonymSpec, Scope};
-use crate::pseudonym::{PseudonymDomain, Pseudonymizer, collision_probability, subject_key};
+use crate::pseudonym::{Alphabet, DenseFit, PseudonymDomain, Pseudonymizer, collision_probability, subject_key};
 use arrow::array::{Array, ArrayRef, UInt32Array};
-use arrow::compute::take;
+use arrow::compute::{concat, take};
+use hashbrown::HashSet;
 use std::collections::BTreeMap;
 
 /// Tokens by the codes of a column of the table; missing where no released row has the code.
@@ -27,7 +28,15 @@ impl Workshop<'_> {
     pub(super) fn tokens(&self, name: &str, spec: &PseudonymSpec, column: usize, marks: &[Vec<u8>]) -> Result<Tokens> {
         let used = self.used(column, marks)?;
         let values = gather_values(&self.pool.table.values(column)?, &used)?;
-        let made = self.made(name, spec, &values)?;
+        let made = if spec.method == PseudonymMethod::Dense {
+            self.numbers(name, spec, &values)?
+        } else {
+            let kernel = self.kernel(name, spec, "")?;
+            match kernel.apply(values.as_ref()) {
+                Ok(made) => made,
+                Err(error) => return Err(self.in_rows(error, &kernel, &values, &used, (name, column), marks)),
+            }
+        };
         self.placed(name, spec, column, &used, &made)
     }
 
@@ -37,27 +46,77 @@ impl Workshop<'_> {
             return Err(Error::policy("subject.pseudonym.scope", "was not cut by time", "give the events"));
         };
         let used = self.used(units.column, marks)?;
-        let (people, labels) = units.pairs(&used)?;
-        let values = gather_values(&self.pool.table.values(subject)?, people.values())?;
-        let made = self.labelled(name, spec, &values, &labels)?;
+        let values = gather_values(&self.pool.table.values(subject)?, &units.people(&used))?;
+        let made = match units.session_starts(&used) {
+            Some(starts) => {
+                self.kernel(name, spec, "session")?.apply_labelled(values.as_ref(), starts.as_ref()).map_err(|e| name_column(e, name))?
+            }
+            None => {
+                // A key for each period: the tokens of two are independent, also to somebody who learns the key of one.
+                let mut by_period: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+                for (place, &unit) in (0_u32..).zip(&used) {
+                    by_period.entry(units.period(unit)).or_default().push(place);
+                }
+                self.by_period(name, spec, &values, by_period, |error, kernel, values, places| {
+                    let people: Vec<u32> = places.iter().map(|&place| used[place as usize]).collect();
+                    self.in_rows(error, kernel, values, &people, (name, units.column), marks)
+                })?
+            }
+        };
         self.placed(name, spec, units.column, &used, &made)
+    }
+
+    fn by_period(
+        &self,
+        name: &str,
+        spec: &PseudonymSpec,
+        values: &ArrayRef,
+        by_period: BTreeMap<&str, Vec<u32>>,
+        explain: impl Fn(Error, &Pseudonymizer, &ArrayRef, &[u32]) -> Error,
+    ) -> Result<ArrayRef> {
+        let (mut parts, mut order, mut next) = (Vec::new(), vec![0_u32; values.len()], 0_u32);
+        for (period, places) in by_period {
+            let kernel = self.kernel(name, spec, period)?;
+            let own = gather_values(values, &places)?;
+            parts.push(kernel.apply(own.as_ref()).map_err(|error| explain(error, &kernel, &own, &places))?);
+            for place in places {
+                order[place as usize] = next;
+                next += 1;
+            }
+        }
+        if parts.is_empty() {
+            return self.kernel(name, spec, "none")?.apply(values.as_ref()).map_err(|e| name_column(e, name));
+        }
+        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
+        let joined = concat(&parts).map_err(|e| Error::arrow("joining tokens", &e))?;
+        gather_values(&joined, &order)
     }
 
     /// Codes of a column that released rows have, ascending.
     fn used(&self, column: usize, marks: &[Vec<u8>]) -> Result<Vec<u32>> {
-        let table = &self.pool.table;
-        let mut used = vec![false; table.distinct(column)?];
-        let mut codes = Vec::new();
+        let mut used = vec![false; self.pool.table.distinct(column)?];
+        self.released_codes(column, marks, &mut |_, code| {
+            if let Some(used) = used.get_mut(code as usize) {
+                *used = true;
+            }
+        })?;
+        Ok((0_u32..).zip(used).filter(|&(_, used)| used).map(|(code, _)| code).collect())
+    }
+
+    /// Calls `visit` with the number of every released row that has a value in the column, and with the value's code.
+    fn released_codes(&self, column: usize, marks: &[Vec<u8>], visit: &mut dyn FnMut(u64, u32)) -> Result<()> {
+        let (mut codes, mut first) = (Vec::new(), 0_u64);
         for (chunk, marks) in marks.iter().enumerate() {
             codes.clear();
-            table.codes(chunk, column, &mut codes)?;
-            for (&code, _) in codes.iter().zip(marks).filter(|&(&code, &mark)| code != NULL_CODE && is_released(mark)) {
-                if let Some(used) = used.get_mut(code as usize) {
-                    *used = true;
+            self.pool.table.codes(chunk, column, &mut codes)?;
+            for ((row, &code), &mark) in (first..).zip(&codes).zip(marks) {
+                if code != NULL_CODE && is_released(mark) {
+                    visit(row, code);
                 }
             }
+            first += marks.len() as u64;
         }
-        Ok((0_u32..).zip(used).filter(|&(_, used)| used).map(|(code, _)| code).collect())
+        Ok(())
     }
 
     /// Puts tokens of some codes where the codes of all rows find them.
@@ -72,6 +131,11 @@ impl Workshop<'_> {
         Ok(Tokens { column, values, report: self.pseudonym(name, spec, made.len() as u64) })
     }
 
+    /// The key of tokens: the run's, or one that nobody can make again.
+    fn token_key(&self, spec: &PseudonymSpec) -> &Key {
+        if spec.irreversible { self.irreversible } else { self.key }
+    }
+
     fn domain<'d>(&'d self, name: &'d str, scope: Scope, period: &'d str) -> PseudonymDomain<'d> {
         PseudonymDomain {
             scope,
@@ -83,43 +147,55 @@ impl Workshop<'_> {
         }
     }
 
-    /// The key of tokens: the run's, or one that nobody can make again.
-    fn token_key(&self, spec: &PseudonymSpec) -> &Key {
-        if spec.irreversible { self.irreversible } else { self.key }
-    }
-
     fn kernel(&self, name: &str, spec: &PseudonymSpec, period: &str) -> Result<Pseudonymizer> {
-        Pseudonymizer::new(spec.method, subject_key(self.token_key(spec), &self.domain(name, spec.scope, period))?)
-    }
-
-    fn made(&self, name: &str, spec: &PseudonymSpec, values: &ArrayRef) -> Result<ArrayRef> {
-        self.kernel(name, spec, "")?.apply(values.as_ref())
-    }
-
-    /// A key for each label.
-    fn labelled(&self, name: &str, spec: &PseudonymSpec, values: &ArrayRef, labels: &ArrayRef) -> Result<ArrayRef> {
-        use arrow::array::AsArray;
-        let labels = labels.as_string::<i32>();
-        let mut by_label: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-        for (row, label) in (0_u32..).zip(labels) {
-            by_label.entry(label.unwrap_or_default()).or_default().push(row);
+        let mut kernel = Pseudonymizer::in_domain(spec.method, self.token_key(spec), &self.domain(name, spec.scope, period))?;
+        if let Some(alphabet) = &spec.alphabet {
+            kernel = kernel.with_alphabet(Alphabet::parse(alphabet)?)?;
         }
-        let (mut parts, mut order) = (Vec::new(), vec![0_u32; values.len()]);
-        let mut next = 0_u32;
-        for (label, rows) in by_label {
-            let own = gather_values(values, &rows)?;
-            parts.push(self.kernel(name, spec, label)?.apply(own.as_ref())?);
-            for row in rows {
-                order[row as usize] = next;
-                next += 1;
+        match spec.format {
+            Some(format) => kernel.with_format(format),
+            None => Ok(kernel),
+        }
+    }
+
+    /// Numbers 0…n−1 for the values.
+    fn numbers(&self, name: &str, spec: &PseudonymSpec, values: &ArrayRef) -> Result<ArrayRef> {
+        let mut fit = DenseFit::new(name, subject_key(self.token_key(spec), &self.domain(name, spec.scope, ""))?);
+        fit.observe_array(values.as_ref())?;
+        fit.finish()?.with_format(spec.written_format())?.apply(values.as_ref())
+    }
+
+    /// An error about some of the distinct values, told in rows: how many released rows have such a value, and which is the first. Never the value.
+    fn in_rows(
+        &self,
+        error: Error,
+        kernel: &Pseudonymizer,
+        values: &ArrayRef,
+        codes: &[u32],
+        (name, column): (&str, usize),
+        marks: &[Vec<u8>],
+    ) -> Error {
+        let Error::Column { rows: Some(_), problem, remedy, .. } = error else { return name_column(error, name) };
+        let wrong: HashSet<u32> = (0..values.len())
+            .zip(codes)
+            .filter(|&(place, _)| kernel.apply(values.slice(place, 1).as_ref()).is_err())
+            .map(|(_, &code)| code)
+            .collect();
+        let (mut count, mut first) = (0_u64, None);
+        let counted = self.released_codes(column, marks, &mut |row, code| {
+            if wrong.contains(&code) {
+                count += 1;
+                first.get_or_insert(row);
             }
+        });
+        // What the kernel said of rows was about the distinct values.
+        let problem = problem.split(", first in row").next().unwrap_or_default();
+        match (counted, first) {
+            (Ok(()), Some(first)) => {
+                Error::rows(name, count, format!("{problem}, first in row {first} of those read (counted from 0)"), remedy)
+            }
+            _ => Error::column(name, problem, remedy),
         }
-        if parts.is_empty() {
-            return self.kernel(name, spec, "none")?.apply(values.as_ref());
-        }
-        let parts: Vec<&dyn Array> = parts.iter().map(AsRef::as_ref).collect();
-        let joined = arrow::compute::concat(&parts).map_err(|e| Error::arrow("joining tokens", &e))?;
-        gather_values(&joined, &order)
     }
 
     fn pseudonym(&self, name: &str, spec: &PseudonymSpec, distinct: u64) -> Pseudonym {
