@@ -268,7 +268,7 @@ impl Policy {
     }
 
     /// Every declared pseudonym with its key in the policy.
-    pub(super) fn pseudonyms(&self) -> Vec<(String, &PseudonymSpec)> {
+    pub(crate) fn pseudonyms(&self) -> Vec<(String, &PseudonymSpec)> {
         let subject = self.subject.iter().map(|subject| ("subject.pseudonym".to_owned(), &subject.pseudonym));
         let columns = self.declared().filter_map(|(key, _, column)| match &column.treatment {
             Some(Treatment::Pseudonym(spec)) => Some((format!("{key}.treatment.pseudonym"), spec)),
