@@ -53,12 +53,14 @@ pub enum Error {
         feature: String,
     },
     /// A column is missing, has another type than its use needs, or holds what its treatment cannot take.
-    #[error("column {column}{}: {problem}; {remedy}", over_rows(*rows))]
+    #[error("column {column}{}: {problem}; {remedy}", over_rows(*rows, *first_row))]
     Column {
         /// Name of the column.
         column: String,
         /// How many rows are concerned, where that is known.
         rows: Option<u64>,
+        /// Number of the first of them, from 1, where that is known.
+        first_row: Option<u64>,
         /// What is wrong, without a value.
         problem: String,
         /// What to do about it.
@@ -117,11 +119,14 @@ fn in_column(column: Option<&str>) -> String {
     column.map(|name| format!(", column {name}")).unwrap_or_default()
 }
 
-fn over_rows(rows: Option<u64>) -> String {
-    match rows {
-        Some(1) => " (1 row)".to_owned(),
-        Some(count) => format!(" ({count} rows)"),
-        None => String::new(),
+fn over_rows(rows: Option<u64>, first: Option<u64>) -> String {
+    match (rows, first) {
+        (Some(1), Some(first)) => format!(" (1 row: row {first})"),
+        (Some(count), Some(first)) => format!(" ({count} rows, the first is row {first})"),
+        (Some(1), None) => " (1 row)".to_owned(),
+        (Some(count), None) => format!(" ({count} rows)"),
+        (None, Some(first)) => format!(" (row {first})"),
+        (None, None) => String::new(),
     }
 }
 
@@ -148,12 +153,34 @@ impl Error {
 
     /// A column that does not fit its use.
     pub fn column(column: impl Into<String>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::Column { column: column.into(), rows: None, problem: problem.into(), remedy: remedy.into() }
+        Self::Column { column: column.into(), rows: None, first_row: None, problem: problem.into(), remedy: remedy.into() }
     }
 
     /// A column in which `rows` rows do not fit its use.
     pub fn rows(column: impl Into<String>, rows: u64, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self::Column { column: column.into(), rows: Some(rows), problem: problem.into(), remedy: remedy.into() }
+        Self::Column { column: column.into(), rows: Some(rows), first_row: None, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// The same error of a column with the number of its first row, from 0 in its array; rows are counted from 1 in messages.
+    #[must_use]
+    pub fn first_at(self, row: usize) -> Self {
+        match self {
+            Self::Column { column, rows, problem, remedy, .. } => {
+                Self::Column { column, rows, first_row: Some(u64::try_from(row).unwrap_or(u64::MAX).saturating_add(1)), problem, remedy }
+            }
+            other => other,
+        }
+    }
+
+    /// The same error, seen from a table in which `rows_before` rows precede the array: the number of the first row counts them too.
+    #[must_use]
+    pub fn after_rows(self, rows_before: u64) -> Self {
+        match self {
+            Self::Column { column, rows, first_row: Some(first), problem, remedy } => {
+                Self::Column { column, rows, first_row: Some(first.saturating_add(rows_before)), problem, remedy }
+            }
+            other => other,
+        }
     }
 
     /// A failure of the Arrow or Parquet library. Its own text may quote data and is reduced to its kind.
@@ -193,6 +220,9 @@ mod tests {
     fn messages_name_place_count_and_remedy() {
         let error = Error::rows("birth_year", 3, "not in the hierarchy file", "add the missing leaves");
         assert_eq!(error.to_string(), "column birth_year (3 rows): not in the hierarchy file; add the missing leaves");
+        let error = Error::rows("isrc", 2, "too short", "pad them").first_at(6).after_rows(100);
+        assert_eq!(error.to_string(), "column isrc (2 rows, the first is row 107): too short; pad them");
+        assert_eq!(Error::rows("isrc", 1, "p", "r").first_at(0).to_string(), "column isrc (1 row: row 1): p; r");
         let error = Error::data("a.zip!b.json", Some(7), "not a JSON object", "export the file again");
         assert_eq!(error.to_string(), "a.zip!b.json, record 7: not a JSON object; export the file again");
     }

@@ -69,7 +69,9 @@ pub(crate) const UNNAMED: &str = "(unnamed)";
 /// The same error with the column's name in it.
 pub(crate) fn name_column(error: Error, name: &str) -> Error {
     match error {
-        Error::Column { rows, problem, remedy, .. } => Error::Column { column: name.to_owned(), rows, problem, remedy },
+        Error::Column { rows, first_row, problem, remedy, .. } => {
+            Error::Column { column: name.to_owned(), rows, first_row, problem, remedy }
+        }
         other => other,
     }
 }

@@ -24,7 +24,9 @@ mod grouper;
 pub mod multiset;
 mod statistics;
 mod tuples;
+mod view;
 
 pub use grouper::{Classes, Grouper};
 pub use statistics::ClassStatistics;
 pub use tuples::{TupleBuilder, Tuples};
+pub use view::{ClassView, ValueCount};

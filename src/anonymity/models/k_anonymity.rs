@@ -1,7 +1,7 @@
 //! k-anonymity, counted in people.
 
 use super::PrivacyModel;
-use crate::anonymity::classes::ClassStatistics;
+use crate::anonymity::classes::ClassView;
 use crate::units::K;
 
 /// Whether rows of one person can be told to belong together in the release.
@@ -36,7 +36,13 @@ impl PrivacyModel for KAnonymity {
         "k-anonymity"
     }
 
-    fn holds(&self, class: &ClassStatistics) -> bool {
+    /// A person who owns at most 1/k of the rows of each class owns at most 1/k of the rows of their union.
+    fn is_monotone(&self) -> bool {
+        true
+    }
+
+    fn holds(&self, class: &ClassView<'_>) -> bool {
+        let class = class.statistics;
         let k = self.k.get();
         let owned = match self.linkability {
             Linkability::Linked => true,
@@ -49,18 +55,19 @@ impl PrivacyModel for KAnonymity {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::anonymity::classes::ClassStatistics;
 
     #[test]
     fn extreme_counts_do_not_overflow() {
         let model = KAnonymity { k: K::new(u64::MAX).unwrap(), linkability: Linkability::Unlinked };
-        assert!(!model.holds(&ClassStatistics { rows: u64::MAX, subjects: u64::MAX, max_rows_of_a_subject: u64::MAX }));
-        assert!(model.holds(&ClassStatistics { rows: u64::MAX, subjects: u64::MAX, max_rows_of_a_subject: 1 }));
+        assert!(!model.holds(&ClassStatistics { rows: u64::MAX, subjects: u64::MAX, max_rows_of_a_subject: u64::MAX }.into()));
+        assert!(model.holds(&ClassStatistics { rows: u64::MAX, subjects: u64::MAX, max_rows_of_a_subject: 1 }.into()));
     }
 
     #[test]
     fn ownership_matters_only_without_tokens() {
         let class = ClassStatistics { rows: 10, subjects: 5, max_rows_of_a_subject: 3 };
-        let with = |linkability| KAnonymity { k: K::new(5).unwrap(), linkability }.holds(&class);
+        let with = |linkability| KAnonymity { k: K::new(5).unwrap(), linkability }.holds(&class.into());
         assert!(with(Linkability::Linked));
         assert!(!with(Linkability::Unlinked));
     }

@@ -121,7 +121,7 @@ impl Evaluator<'_> {
     pub fn evaluate(&mut self, levels: &[usize]) -> Result<Evaluation> {
         let problem = self.problem;
         let classes = self.grouper.group(levels)?;
-        let outliers: Vec<bool> = classes.statistics().iter().map(|class| !problem.models.hold(class)).collect();
+        let outliers: Vec<bool> = classes.statistics().iter().map(|&class| !problem.models.hold(&class.into())).collect();
         // Bounded by all rows, which fit.
         let suppressed_rows =
             classes.statistics().iter().zip(&outliers).filter(|&(_, &outlier)| outlier).map(|(class, _)| class.rows).sum();
