@@ -326,9 +326,8 @@ impl Kernel for Dense {
         let mut numbers = map_canonical(array, MISSING, rank).map_err(|e| name_column(e, &self.column))?;
         if let Some(first) = numbers.iter().position(|number| *number == NOT_OBSERVED) {
             let count = numbers.iter().filter(|number| **number == NOT_OBSERVED).count() as u64;
-            let problem =
-                format!("holds values that were not observed when the numbers were given out, first in row {first} (from 0) of a batch");
-            return Err(Error::rows(&self.column, count, problem, "number the column in the same run that observes it"));
+            let problem = "holds values that were not observed when the numbers were given out";
+            return Err(Error::rows(&self.column, count, problem, "number the column in the same run that observes it").first_at(first));
         }
         let present: NullBuffer = numbers.iter().map(|number| *number != MISSING).collect();
         let present = (present.null_count() > 0).then_some(present);

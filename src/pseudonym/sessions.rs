@@ -132,25 +132,29 @@ fn instants(subjects: &UInt32Array, times: &dyn Array) -> Result<Vec<i64>> {
     if times.as_any_dictionary_opt().is_some() {
         return instants(subjects, unpack(times)?.as_ref());
     }
-    let missing = (0..times.len()).filter(|&row| times.is_null(row) && subjects.is_valid(row)).count() as u64;
-    if missing > 0 {
+    let missing = || (0..times.len()).filter(|&row| times.is_null(row) && subjects.is_valid(row));
+    if let Some(first) = missing().next() {
         return Err(Error::rows(
             UNNAMED,
-            missing,
+            missing().count() as u64,
             "holds no time, so it is not known which session the event belongs to",
             "leave these rows out, or choose another scope of pseudonyms",
-        ));
+        )
+        .first_at(first));
     }
     let scale = |wanted: &NullBuffer, values: &mut dyn Iterator<Item = (i64, i64)>| {
-        let (mut result, mut outside) = (Vec::with_capacity(times.len()), 0);
+        let (mut result, mut outside, mut first) = (Vec::with_capacity(times.len()), 0, 0);
         for (row, (value, nanoseconds)) in values.enumerate() {
             let instant = value.checked_mul(nanoseconds);
-            outside += u64::from(instant.is_none() && wanted.is_valid(row));
+            if instant.is_none() && wanted.is_valid(row) {
+                first = if outside == 0 { row } else { first };
+                outside += 1;
+            }
             result.push(instant.unwrap_or_default());
         }
         if outside > 0 {
             let problem = "holds a time outside of the years 1678 to 2261, in which sessions are counted";
-            return Err(Error::rows(UNNAMED, outside, problem, "mend the times, or leave these rows out"));
+            return Err(Error::rows(UNNAMED, outside, problem, "mend the times, or leave these rows out").first_at(first));
         }
         Ok(result)
     };
@@ -305,9 +309,8 @@ impl Sessions {
             starts.push(latest.map_or(0, |session| session.first));
         }
         if unknown > 0 {
-            let problem =
-                format!("holds events that were not observed when sessions were looked for, first in row {first} (from 0) of a batch");
-            return Err(Error::rows(&self.time, unknown, problem, "look for sessions in the rows that are released"));
+            let problem = "holds events that were not observed when sessions were looked for";
+            return Err(Error::rows(&self.time, unknown, problem, "look for sessions in the rows that are released").first_at(first));
         }
         Ok(TimestampNanosecondArray::new(starts.into(), subjects.nulls().cloned()).with_timezone(UTC))
     }
@@ -436,9 +439,9 @@ mod tests {
         let subjects = UInt32Array::from(vec![Some(0), Some(0), None]);
         let mut fit = SessionFit::new("s", "t", 5).unwrap();
         let message = fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![None, Some(1), None])).unwrap_err().to_string();
-        assert!(message.contains("column t (1 row)"), "{message}");
+        assert!(message.contains("column t (1 row: row 1)"), "{message}");
         let message = fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![i64::MAX, 1, i64::MAX])).unwrap_err().to_string();
-        assert!(message.contains("column t (1 row)"), "{message}");
+        assert!(message.contains("column t (1 row: row 1)"), "{message}");
         assert!(fit.observe_arrays(&subjects, &UInt32Array::from(vec![1, 2, 3])).is_err());
         assert!(fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![1])).is_err());
         fit.observe_arrays(&subjects, &TimestampSecondArray::from(vec![Some(1), Some(1), None])).unwrap();
@@ -447,7 +450,7 @@ mod tests {
         let starts = sessions.starts(&subjects, &TimestampSecondArray::from(vec![Some(1), Some(1), None])).unwrap();
         assert_eq!((starts.value(0), starts.null_count()), (1_000_000_000, 1));
         let message = sessions.starts(&subjects, &TimestampSecondArray::from(vec![1, 2, 0])).unwrap_err().to_string();
-        assert!(message.contains("column t (1 row)") && message.contains("row 1 "), "{message}");
+        assert!(message.contains("column t (1 row: row 2)"), "{message}");
         assert!(SessionFit::new("s", "t", 0).is_err());
     }
 

@@ -116,7 +116,7 @@ fn warnings_say_what_it_means_and_hold_no_value() {
     let mut fit = InputSpace::new("c");
     fit.observe_array(&Int64Array::from(vec![424_242])).unwrap();
     assert!(!format!("{fit:?}").contains("4242"));
-    assert_eq!(estimate(&StringArray::from(vec!["0123456789abcdef"])).warning(), None);
+    assert_eq!(estimate(&StringArray::from(vec!["0123456789abcdef", "ffffffff00000000"])).warning(), None);
     let nothing = estimate(&StringArray::new_null(3));
     assert_eq!((nothing.rows, nothing.count, nothing.warning()), (0, Some(0), None));
     assert_eq!(nothing.bits.to_bits(), 0);
