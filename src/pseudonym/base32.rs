@@ -46,8 +46,9 @@ pub(super) fn decode(text: &[u8], bytes: &mut Vec<u8>) -> bool {
 /// Five bytes are eight characters.
 #[inline]
 fn group(bytes: [u8; 5]) -> [u8; 8] {
-    let [a, b, c, d, e] = bytes;
-    let word = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+    let mut word = [0; 8];
+    word[3..].copy_from_slice(&bytes);
+    let word = u64::from_be_bytes(word);
     let mut characters = [0; 8];
     for (at, character) in characters.iter_mut().enumerate() {
         let [number, ..] = ((word >> (35 - 5 * at)) & 31).to_le_bytes();

@@ -71,16 +71,13 @@ impl Distinct {
             let place = low_bits(values.fingerprint(row) >> shift);
             let [newer, older] = [place, place ^ 1].map(|place| recent[place]);
             let known = [newer, older].into_iter().find(|[first, _]| *first != u32::MAX && values.same(*first as usize, row));
-            of_row.push(match known {
-                Some([_, slot]) => slot,
-                None => {
-                    let (first, slot) = (number(row), number(self.firsts.len()));
-                    self.firsts.push(first);
-                    recent[place ^ 1] = newer;
-                    recent[place] = [first, slot];
-                    slot
-                }
-            });
+            let slot = known.map_or(number(self.firsts.len()), |[_, slot]| slot);
+            if known.is_none() {
+                self.firsts.push(number(row));
+                recent[place ^ 1] = newer;
+                recent[place] = [number(row), slot];
+            }
+            of_row.push(slot);
         }
     }
 

@@ -29,15 +29,16 @@ impl Faults {
 
     /// # Errors
     /// Rows were noted: their tokens were not made with this key.
-    pub(super) fn check_key(self, rows: usize) -> Result<()> {
+    pub(super) fn check_key(self, rows: usize, hint: &str) -> Result<()> {
         match self {
             Self { count: 0, .. } => Ok(()),
             Self { count, first } => Err(Error::Key {
                 problem: format!(
                     "{count} of {rows} tokens were altered, or made with another key or for another domain, first in row {first} (counted from 0)"
                 ),
-                remedy: "take the key file and name the recipient, release, product, scope and column that the tokens were made with"
-                    .to_owned(),
+                remedy: format!(
+                    "take the key file and name the recipient, release, product, scope and column that the tokens were made with{hint}"
+                ),
             }),
         }
     }

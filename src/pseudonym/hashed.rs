@@ -38,6 +38,12 @@ pub(super) struct Tokens {
 }
 
 impl Tokens {
+    /// Tokens that are there already, one a row.
+    pub(super) fn of_rows(worked: Vec<Token>, present: Option<NullBuffer>) -> Self {
+        let rows = worked.len();
+        Self { worked, of_row: None, present, rows }
+    }
+
     /// The tokens of any array.
     pub(super) fn new(prf: &Prf, array: &dyn Array, missing: Missing) -> Result<Self> {
         if array.as_any_dictionary_opt().is_some() {
@@ -97,12 +103,12 @@ impl Tokens {
     fn text<const N: usize>(self, write: impl Fn(&Token) -> [u8; N]) -> Result<StringArray> {
         let texts: Vec<[u8; N]> = match (&self.of_row, &self.present) {
             (None, None) => self.worked.iter().map(write).collect(),
-            (None, Some(present)) => self.worked.iter().zip(present).filter_map(|(token, is)| is.then(|| write(token))).collect(),
+            (None, Some(present)) => self.worked.iter().zip(present).filter(|(_, is)| *is).map(|(token, _)| write(token)).collect(),
             (Some(of_row), present) => {
                 let worked: Vec<[u8; N]> = self.worked.iter().map(write).collect();
                 match present {
                     None => of_row.iter().map(|&at| worked[at as usize]).collect(),
-                    Some(present) => of_row.iter().zip(present).filter_map(|(&at, is)| is.then(|| worked[at as usize])).collect(),
+                    Some(present) => of_row.iter().zip(present).filter(|(_, is)| *is).map(|(&at, _)| worked[at as usize]).collect(),
                 }
             }
         };

@@ -45,6 +45,7 @@
 mod alphabet;
 mod base32;
 mod block;
+mod blocks;
 mod cipher;
 mod codebook;
 mod dense;
@@ -57,11 +58,15 @@ mod hex;
 mod hmac;
 mod input_space;
 mod labels;
+mod preserving;
 mod prf;
 mod pseudonymizer;
 mod restore;
+mod sealed;
 mod sessions;
 mod siv;
+mod text;
+mod uuid;
 mod values;
 
 pub use alphabet::Alphabet;

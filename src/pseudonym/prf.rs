@@ -24,7 +24,7 @@ impl Prf {
     }
 
     /// The first 128 bits of the output.
-    #[inline]
+    #[cfg(test)]
     pub(super) fn token(&self, input: &[u8]) -> Token {
         match self {
             Self::Blake3(key) => blake3_token(key.expose(), input),
