@@ -2,6 +2,10 @@
 
 #![expect(clippy::unwrap_used, reason = "helpers of tests may panic")]
 
+mod audit;
+mod hygiene;
+mod ring;
+
 use backmask::Error;
 use backmask::keys::{Key, KeyOrigin};
 use std::path::{Path, PathBuf};

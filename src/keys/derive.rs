@@ -2,6 +2,7 @@
 
 use hkdf::Hkdf;
 use sha2::Sha256;
+use zeroize::Zeroize;
 
 /// What a subkey is for. Keys of different domains are independent, so what they make cannot be joined.
 ///
@@ -30,18 +31,48 @@ impl<'a> Domain<'a> {
         Self { purpose, ..Self::default() }
     }
 
-    /// HKDF-SHA-256 (RFC 5869) with every part length-prefixed, so that no two domains have the same encoding.
-    pub(super) fn expand(&self, key: &[u8; 32]) -> [u8; 32] {
+    /// The bytes that stand for the domain: `backmask/v1`, then every part after its length in bytes (64 bits, little-endian), so that no two domains
+    /// have the same. They are the `info` of HKDF, and what a key management service should compute a MAC of: see [`KeyProvider`](super::KeyProvider).
+    ///
+    /// ```
+    /// use backmask::keys::Domain;
+    ///
+    /// let bytes = Domain { product: "people", ..Domain::of("pseudonym") }.encode();
+    /// assert_eq!(bytes.len(), 11 + 6 * 8 + 9 + 6);
+    /// assert!(bytes.starts_with(b"backmask/v1\x09\0\0\0\0\0\0\0pseudonym"));
+    /// ```
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
         let mut info = b"backmask/v1".to_vec();
         for part in [self.purpose, self.recipient, self.release, self.product, self.column, self.period] {
             info.extend_from_slice(&(part.len() as u64).to_le_bytes());
             info.extend_from_slice(part.as_bytes());
         }
-        let mut output = [0; 32];
-        #[expect(clippy::expect_used, reason = "32 bytes are fewer than HKDF's limit of 255 × 32")]
-        Hkdf::<Sha256>::new(None, key).expand(&info, &mut output).expect("32 bytes are within HKDF's limit");
-        output
+        info
     }
+
+    /// HKDF-SHA-256 (RFC 5869) of a key and a salt, with the domain as `info`. The output is written in place, and no copy of it is left on the stack.
+    pub(super) fn expand(&self, salt: Option<&[u8; 32]>, key: &[u8; 32], output: &mut [u8; 32]) {
+        expand(salt, key, &self.encode(), output);
+        scrub_stack();
+    }
+}
+
+/// A frame of its own, which [`scrub_stack`] writes over afterwards.
+#[inline(never)]
+fn expand(salt: Option<&[u8; 32]>, key: &[u8; 32], info: &[u8], output: &mut [u8; 32]) {
+    let (mut pseudorandom, hkdf) = Hkdf::<Sha256>::extract(salt.map(<[u8; 32]>::as_slice), key);
+    pseudorandom.zeroize();
+    #[expect(clippy::expect_used, reason = "32 bytes are fewer than HKDF's limit of 255 × 32")]
+    hkdf.expand(info, output).expect("32 bytes are within HKDF's limit");
+}
+
+/// Writes zeros where the frames of a function were that has returned: `hkdf` and `hmac` wipe their states, but not the blocks that they were made from.
+#[inline(never)]
+fn scrub_stack() {
+    let mut frames = [0_u8; 8192];
+    // Not optimized away, unlike an array that is never read.
+    frames.zeroize();
 }
 
 #[cfg(test)]
@@ -114,6 +145,12 @@ mod tests {
         Domain { purpose, recipient, release, product, column, period }
     }
 
+    fn expand(domain: &Domain<'_>, key: &[u8; 32]) -> [u8; 32] {
+        let mut output = [0; 32];
+        domain.expand(None, key, &mut output);
+        output
+    }
+
     /// The encoding of a domain, written out a second time.
     fn expected(key: &[u8; 32], parts: [&str; 6]) -> Vec<u8> {
         let mut info = b"backmask/v1".to_vec();
@@ -130,14 +167,14 @@ mod tests {
         #[test]
         fn agrees_with_the_oracle(key: [u8; 32], parts: [String; 6]) {
             let parts = parts.each_ref().map(String::as_str);
-            prop_assert_eq!(domain(parts).expand(&key).to_vec(), expected(&key, parts));
+            prop_assert_eq!(expand(&domain(parts), &key).to_vec(), expected(&key, parts));
         }
 
         /// Moving text over the boundary between two parts is another domain.
         #[test]
         fn shifted_boundaries_differ(text in ".{1,8}", first in 0..6_usize, second in 0..6_usize) {
             prop_assume!(first != second);
-            prop_assert!(separates_shifts(&text, first, second, |domain| domain.expand(&[7; 32])));
+            prop_assert!(separates_shifts(&text, first, second, |domain| expand(domain, &[7; 32])));
         }
     }
 
@@ -167,30 +204,30 @@ mod tests {
         };
         assert!(!separates_shifts("abc", 0, 1, broken("")));
         assert!(!separates_shifts("//", 0, 1, broken("/")));
-        assert!(separates_shifts("abc", 0, 1, |domain| domain.expand(&[7; 32])));
-        assert!(separates_shifts("//", 0, 1, |domain| domain.expand(&[7; 32])));
+        assert!(separates_shifts("abc", 0, 1, |domain| expand(domain, &[7; 32])));
+        assert!(separates_shifts("//", 0, 1, |domain| expand(domain, &[7; 32])));
     }
 
     #[test]
     fn every_part_separates() {
         let key = [3; 32];
-        let mut outputs = std::collections::HashSet::from([domain([""; 6]).expand(&key)]);
+        let mut outputs = std::collections::HashSet::from([expand(&domain([""; 6]), &key)]);
         for place in 0..6 {
             for text in ["a", "b", "\0", "\u{1}\0\0\0\0\0\0\0a"] {
                 let mut parts = [""; 6];
                 parts[place] = text;
-                outputs.insert(domain(parts).expand(&key));
+                outputs.insert(expand(&domain(parts), &key));
             }
         }
         assert_eq!(outputs.len(), 25);
-        assert_ne!(domain(["ab", "c", "", "", "", ""]).expand(&key), domain(["a", "bc", "", "", "", ""]).expand(&key));
-        assert_ne!(domain([""; 6]).expand(&[1; 32]), domain([""; 6]).expand(&[2; 32]));
+        assert_ne!(expand(&domain(["ab", "c", "", "", "", ""]), &key), expand(&domain(["a", "bc", "", "", "", ""]), &key));
+        assert_ne!(expand(&domain([""; 6]), &[1; 32]), expand(&domain([""; 6]), &[2; 32]));
     }
 
     /// Tokens of earlier releases must stay reproducible: the derivation never changes.
     #[test]
     fn the_derivation_is_frozen() {
-        let output = domain(["pseudonym", "Example", "r1", "people", "subject_id", ""]).expand(&[0x42; 32]);
+        let output = expand(&domain(["pseudonym", "Example", "r1", "people", "subject_id", ""]), &[0x42; 32]);
         assert_eq!(output.to_vec(), hex("70551ce244a41fd0592d237a388399bb6782be3dd9b688e7e540d58dbebc65dd"));
     }
 }

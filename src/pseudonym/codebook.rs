@@ -1,9 +1,9 @@
 //! The way back from dense numbers.
 
 mod format;
+mod restore;
 
 use super::dense::Dense;
-use super::restore::restore;
 use super::siv::{OVERHEAD, Siv};
 use crate::error::{Error, Result};
 use crate::keys::{Domain, Key, KeyOrigin};
@@ -11,6 +11,7 @@ use crate::pipeline::{map_canonical, name_column};
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use format::{Header, TITLE, chunk_count, padded};
+use restore::restore;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;

@@ -223,7 +223,7 @@ impl Anonymizer {
         };
         self.check_pseudonyms(key)?;
         // Never written and gone with this run.
-        let irreversible = Key::forgotten()?;
+        let irreversible = key.irreversible()?;
         // Temporary files have no names, so nothing of them can be published.
         let scratch = staging.steward();
         let mut seconds = Seconds::default();

@@ -8,7 +8,7 @@ use crate::io::table::{NULL_CODE, gather_values};
 use crate::keys::{Key, KeyOrigin};
 use crate::pipeline::{Fit, Kernel, name_column};
 use crate::policy::{PseudonymMethod, PseudonymSpec, Scope};
-use crate::pseudonym::{Alphabet, DenseFit, PseudonymDomain, Pseudonymizer, collision_probability, subject_key};
+use crate::pseudonym::{Alphabet, Codebook, DenseFit, InputSpace, PseudonymDomain, Pseudonymizer, collision_probability, subject_key};
 use arrow::array::{Array, ArrayRef, UInt32Array};
 use arrow::compute::{concat, take};
 use hashbrown::HashSet;
@@ -37,7 +37,7 @@ impl Workshop<'_> {
                 Err(error) => return Err(self.in_rows(error, &kernel, &values, &used, (name, column), marks)),
             }
         };
-        self.placed(name, spec, column, &used, &made)
+        self.placed(name, spec, column, &used, &values, &made)
     }
 
     /// Tokens of the people's periods or sessions that released rows have.
@@ -63,7 +63,7 @@ impl Workshop<'_> {
                 })?
             }
         };
-        self.placed(name, spec, units.column, &used, &made)
+        self.placed(name, spec, units.column, &used, &values, &made)
     }
 
     fn by_period(
@@ -120,15 +120,15 @@ impl Workshop<'_> {
     }
 
     /// Puts tokens of some codes where the codes of all rows find them.
-    fn placed(&self, name: &str, spec: &PseudonymSpec, column: usize, used: &[u32], made: &ArrayRef) -> Result<Tokens> {
+    fn placed(&self, name: &str, spec: &PseudonymSpec, column: usize, used: &[u32], values: &ArrayRef, made: &ArrayRef) -> Result<Tokens> {
         let mut places = vec![None; self.pool.table.distinct(column)?];
         for (place, &code) in (0_u32..).zip(used) {
             if let Some(slot) = places.get_mut(code as usize) {
                 *slot = Some(place);
             }
         }
-        let values = take(made, &UInt32Array::from(places), None).map_err(|e| Error::arrow("placing tokens", &e))?;
-        Ok(Tokens { column, values, report: self.pseudonym(name, spec, made.len() as u64) })
+        let tokens = take(made, &UInt32Array::from(places), None).map_err(|e| Error::arrow("placing tokens", &e))?;
+        Ok(Tokens { column, values: tokens, report: self.pseudonym(name, spec, made.len() as u64, values)? })
     }
 
     /// The key of tokens: the run's, or one that nobody can make again.
@@ -158,11 +158,22 @@ impl Workshop<'_> {
         }
     }
 
-    /// Numbers 0…n−1 for the values.
+    /// Numbers 0…n−1 for the values, and the way back if the policy wants one.
     fn numbers(&self, name: &str, spec: &PseudonymSpec, values: &ArrayRef) -> Result<ArrayRef> {
-        let mut fit = DenseFit::new(name, subject_key(self.token_key(spec), &self.domain(name, spec.scope, ""))?);
+        let key = || subject_key(self.token_key(spec), &self.domain(name, spec.scope, ""));
+        let mut fit = DenseFit::new(name, key()?);
+        if spec.codebook {
+            fit = fit.keeping_values();
+        }
         fit.observe_array(values.as_ref())?;
-        fit.finish()?.with_format(spec.written_format())?.apply(values.as_ref())
+        let numbers = fit.finish()?;
+        if spec.codebook {
+            let folder = self.folder.join("codebooks");
+            std::fs::create_dir_all(&folder).map_err(|e| Error::io(&folder, e))?;
+            let path = folder.join(format!("{}.{}.codebook", self.product.name, file_part(name)));
+            Codebook::write(path, &numbers, &key()?, values.data_type())?;
+        }
+        numbers.with_format(spec.written_format())?.apply(values.as_ref())
     }
 
     /// An error about some of the distinct values, told in rows: how many released rows have such a value, and which is the first. Never the value.
@@ -198,20 +209,15 @@ impl Workshop<'_> {
         }
     }
 
-    fn pseudonym(&self, name: &str, spec: &PseudonymSpec, distinct: u64) -> Pseudonym {
-        let key = self.token_key(spec);
-        let forgotten = *key.origin() == KeyOrigin::Forgotten;
-        let key_id = match self.key.origin() {
-            KeyOrigin::File { id } => Some(id.clone()),
-            _ => None,
-        };
-        let turns_back = match spec.method {
-            PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256 => false,
-            PseudonymMethod::Dense => spec.codebook,
-            _ => true,
-        };
+    /// What the report says: of people whose tokens were made for `values`.
+    fn pseudonym(&self, name: &str, spec: &PseudonymSpec, distinct: u64, values: &ArrayRef) -> Result<Pseudonym> {
+        let forgotten = *self.token_key(spec).origin() == KeyOrigin::Forgotten;
         let hashed = matches!(spec.method, PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256);
-        Pseudonym {
+        let turns_back = if spec.method == PseudonymMethod::Dense { spec.codebook } else { !hashed };
+        let mut space = InputSpace::new(name);
+        space.observe_array(values.as_ref())?;
+        let space = space.finish()?;
+        Ok(Pseudonym {
             column: name.to_owned(),
             product: Some(self.product.name.clone()),
             method: spec.method,
@@ -224,9 +230,27 @@ impl Workshop<'_> {
             irreversible: forgotten,
             distinct: Some(distinct),
             collision_probability: hashed.then(|| collision_probability(distinct)),
-            input_space_bits: None,
-            warning: None,
-            key_id,
-        }
+            warning: space.warning().filter(|_| !forgotten),
+            input_space_bits: (space.rows > 0).then_some(space.bits),
+            key_id: self.key.origin().id().map(str::to_owned),
+        })
+    }
+}
+
+/// A column's name as a part of a file name: other characters than ASCII letters, digits, `-` and `_` become their bytes in hexadecimal digits.
+fn file_part(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02x}") }).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::file_part;
+
+    #[test]
+    fn names_of_columns_are_safe_in_names_of_files() {
+        assert_eq!(file_part("subject_id-2"), "subject_id-2");
+        assert_eq!(file_part("../a b"), "%2e%2e%2fa%20b");
+        assert_eq!(file_part("é%"), "%c3%a9%25");
     }
 }
