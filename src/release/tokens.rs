@@ -201,10 +201,8 @@ impl Workshop<'_> {
         });
         // What the kernel said of rows was about the distinct values.
         let problem = problem.split(", first in row").next().unwrap_or_default();
-        match (counted, first) {
-            (Ok(()), Some(first)) => {
-                Error::rows(name, count, format!("{problem}, first in row {first} of those read (counted from 0)"), remedy)
-            }
+        match (counted, first.map(usize::try_from)) {
+            (Ok(()), Some(Ok(first))) => Error::rows(name, count, problem, remedy).first_at(first),
             _ => Error::column(name, problem, remedy),
         }
     }

@@ -3,11 +3,12 @@
 use super::measure::{k_anonymity, recount};
 use super::pool::{commitment, file_of};
 use super::remake::check_with_pool;
-use super::report::{Audience, Guarantee, ProductReport, Report, Unit, Verified, html};
+use super::report::{Audience, Guarantee, ProductReport, Pseudonym, Report, Unit, Verified, html};
+use super::verify_tokens::check_tokens;
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::io::{ReadOptions, contents, read, sha256_file};
-use crate::keys::Key;
+use crate::keys::{Key, KeyFile, KeyState};
 use crate::listening::open;
 use crate::pipeline::value_type;
 use crate::policy::{Model, Policy, Product, RecordsProduct, Role, Table};
@@ -93,7 +94,7 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
         match declared {
             Some(declared) => {
                 let shown = shown.get("products").and_then(|products| products.get(&product.name));
-                check_product(release, &policy, declared, product, shown, &mut checks)?;
+                check_product(release, &policy, declared, (product, &report.pseudonyms), shown, &mut checks)?;
             }
             None => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
         }
@@ -106,7 +107,34 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
     Ok(Verification { holds: checks.iter().all(|check| check.holds != Some(false)), checks })
 }
 
-fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> Check {
+/// As [`verify()`], with a key file or key ring: of a ring the key is taken whose commitment to the originals is that of the release.
+///
+/// # Errors
+/// As for [`verify()`]; [`Error::Key`] if no key of the ring gives the commitment and some were erased, or the ring has no active key to try.
+pub fn verify_with_keys(release: &Path, originals: &[PathBuf], file: &KeyFile) -> Result<Verification> {
+    let Some(ring) = file.ring() else { return verify(release, originals, Some(&file.active()?)) };
+    if originals.is_empty() {
+        return verify(release, originals, None);
+    }
+    let (mut erased, mut last) = (ring.entries().any(|entry| matches!(entry.state, KeyState::Erased { .. })), None);
+    for key in file.keys() {
+        let verification = verify(release, originals, Some(key))?;
+        if verification.checks.first().is_some_and(|check| check.holds == Some(true)) {
+            return Ok(verification);
+        }
+        last = Some(verification);
+    }
+    erased |= last.is_none();
+    match last {
+        Some(verification) if !erased => Ok(verification),
+        _ => Err(Error::Key {
+            problem: "no key that the ring still has gives the commitment of the release, and some were erased".to_owned(),
+            remedy: "give the ring or key file that the release was made with, and the originals it was made from".to_owned(),
+        }),
+    }
+}
+
+pub(super) fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> Check {
     let verified = if holds.is_some() { Verified::Release } else { Verified::Unverifiable };
     Check { product: (!product.is_empty()).then(|| product.to_owned()), statement: statement.to_owned(), verified, holds, found }
 }
@@ -163,7 +191,7 @@ fn check_product(
     release: &Path,
     policy: &Policy,
     declared: &RecordsProduct,
-    stated: &ProductReport,
+    (stated, pseudonyms): (&ProductReport, &[Pseudonym]),
     shown: Option<&Value>,
     checks: &mut Vec<Check>,
 ) -> Result<()> {
@@ -189,13 +217,23 @@ fn check_product(
     if !same {
         return Ok(());
     }
-    let token = policy.keeps_subject(declared).then(|| super::records::TOKEN.to_owned());
-    let counted = Counted::count(policy, declared, &path, token.as_deref())?;
+    let shown_token = policy.keeps_subject(declared).then_some(super::records::TOKEN);
+    // Tokens by period or session are not people.
+    let split = policy.splits_tokens(declared);
+    let token = shown_token.filter(|_| !split).map(str::to_owned);
+    let counted = Counted::count(policy, declared, &path, shown_token)?;
     checks.push(check(name, &format!("has {} rows", stated.rows), Some(counted.rows == stated.rows), format!("{} rows", counted.rows)));
     if let Some(subjects) = stated.subjects {
         let statement = format!("holds {subjects} people");
         checks.push(match (&token, policy.subject.is_none()) {
             (Some(_), _) => check(name, &statement, Some(counted.tokens == subjects), format!("{} tokens", counted.tokens)),
+            // Every person has a token, or a row without one.
+            _ if split && counted.tokens + counted.alone < subjects => {
+                check(name, &statement, Some(false), format!("{} tokens and {} rows without one", counted.tokens, counted.alone))
+            }
+            _ if split => {
+                check(name, &statement, None, format!("{} tokens, of which a person may have several; needs the pool", counted.tokens))
+            }
             (None, true) => {
                 check(name, &statement, Some(counted.rows == subjects), format!("{} rows, each a different person", counted.rows))
             }
@@ -204,6 +242,7 @@ fn check_product(
         });
     }
     check_columns(stated, &counted, checks);
+    check_tokens(policy, declared, &path, (name, pseudonyms), checks)?;
     checks.push(check_declared(policy, declared, stated));
     checks.push(check_levels(&path, stated, shown)?);
     for guarantee in &stated.guarantees {
@@ -462,6 +501,8 @@ fn check_gate(policy: &Policy, report: &Report) -> Check {
 struct Counted {
     rows: u64,
     tokens: u64,
+    /// Rows without a token.
+    alone: u64,
     columns: Vec<String>,
     smallest_support: Option<u64>,
 }
@@ -491,8 +532,11 @@ impl Counted {
             let shown = items.iter().map(|item| texts(&batch, item)).collect::<Result<Vec<_>>>()?;
             for row in 0..batch.num_rows() {
                 let person = match owners.as_ref().map(|owners| owners[row].clone()) {
-                    Some(owner) => {
-                        let owner = owner.unwrap_or_default();
+                    Some(None) => {
+                        counted.alone += 1;
+                        counted.rows + row as u64
+                    }
+                    Some(Some(owner)) => {
                         let hash = u64::from_le_bytes(first_eight(blake3::hash(owner.as_bytes()).as_bytes()));
                         tokens.insert(owner);
                         hash
@@ -529,7 +573,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
+pub(super) fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
     let index = batch.schema().index_of(column).map_err(|e| Error::arrow("reading a product", &e))?;
     let column = batch.column(index);
     let failed = |e| Error::arrow("reading a product", &e);
