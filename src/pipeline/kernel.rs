@@ -1,6 +1,7 @@
 //! Functions of one value, applied to arrays.
 
 use super::Transform;
+use super::encoded::{apply_encoded, encoded_type};
 use crate::error::{Error, Result};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, RecordBatchOptions, make_array};
 use arrow::compute::take;
@@ -100,20 +101,33 @@ pub(crate) fn value_type(data_type: &DataType) -> &DataType {
 pub struct MapColumn {
     column: String,
     kernel: Arc<dyn Kernel>,
+    keeps_dictionaries: bool,
 }
 
 impl MapColumn {
     /// Applies `kernel` to the column called `column`; the others pass unchanged.
     pub fn new(column: impl Into<String>, kernel: Arc<dyn Kernel>) -> Self {
-        Self { column: column.into(), kernel }
+        Self { column: column.into(), kernel, keeps_dictionaries: false }
+    }
+
+    /// Keeps the column a dictionary where it is one: see [`apply_encoded`](super::apply_encoded).
+    #[must_use]
+    pub fn keeping_dictionaries(mut self) -> Self {
+        self.keeps_dictionaries = true;
+        self
     }
 }
 
 impl Transform for MapColumn {
     fn output_schema(&self, input: &Schema) -> Result<SchemaRef> {
         let index = column_index(input, &self.column)?;
-        let input_type = value_type(input.field(index).data_type());
-        let output = self.kernel.output_type(input_type).map_err(|e| name_column(e, &self.column))?;
+        let input_type = input.field(index).data_type();
+        let output = if self.keeps_dictionaries {
+            encoded_type(self.kernel.as_ref(), input_type)
+        } else {
+            self.kernel.output_type(value_type(input_type))
+        };
+        let output = output.map_err(|e| name_column(e, &self.column))?;
         let fields: Vec<_> = input
             .fields()
             .iter()
@@ -127,7 +141,8 @@ impl Transform for MapColumn {
         let schema = self.output_schema(batch.schema_ref())?;
         let index = column_index(batch.schema_ref(), &self.column)?;
         let mut columns = batch.columns().to_vec();
-        columns[index] = apply_once(self.kernel.as_ref(), columns[index].as_ref()).map_err(|e| name_column(e, &self.column))?;
+        let apply = if self.keeps_dictionaries { apply_encoded } else { apply_once };
+        columns[index] = apply(self.kernel.as_ref(), columns[index].as_ref()).map_err(|e| name_column(e, &self.column))?;
         assemble(schema, columns, batch.num_rows())
     }
 }

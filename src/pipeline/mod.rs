@@ -29,12 +29,14 @@
 
 mod canonical;
 mod chain;
+mod encoded;
 mod kernel;
 mod together;
 
 pub(crate) use canonical::{CanonicalKind, check_canonical};
 pub use canonical::{map_canonical, visit_canonical};
 pub use chain::{Chain, TransformedReader};
+pub use encoded::apply_encoded;
 pub use kernel::{Kernel, MapColumn, apply_once};
 pub(crate) use kernel::{UNNAMED, assemble, column_index, name_column, unpack, value_type};
 

@@ -1,9 +1,9 @@
 //! The way back from dense numbers.
 
 mod format;
-mod restore;
 
 use super::dense::Dense;
+use super::restore::{Canonical, restore};
 use super::siv::{OVERHEAD, Siv};
 use crate::error::{Error, Result};
 use crate::keys::{Domain, Key, KeyOrigin};
@@ -11,7 +11,6 @@ use crate::pipeline::{map_canonical, name_column};
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
 use format::{Header, TITLE, chunk_count, padded};
-use restore::restore;
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
@@ -21,7 +20,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use zeroize::Zeroizing;
 
 /// Values sealed together.
-const VALUES_PER_CHUNK: u64 = 4096;
+const VALUES_PER_CHUNK: u32 = 4096;
 /// So many bytes of opened chunks are kept for the next batch.
 const CACHE_BYTES: usize = 32 << 20;
 
@@ -54,8 +53,8 @@ const CACHE_BYTES: usize = 32 << 20;
 /// Who has the file *and* the key knows everybody: keep them apart.
 ///
 /// # References
-/// RFC 5297 (AES-SIV). A header bound into every piece, pieces with their place, and a mark on the last one: P. Rogaway et al., "Online authenticated-encryption and its nonce-reuse misuse-resistance",
-/// CRYPTO 2015, section 7 (STREAM).
+/// RFC 5297 (AES-SIV). Pieces bound to their place, and a mark on the last one: V. T. Hoang, R. Reyhanitabar, P. Rogaway, D. Vizár, "Online authenticated-encryption and its nonce-reuse
+/// misuse-resistance", CRYPTO 2015 (the construction STREAM).
 pub struct Codebook {
     path: PathBuf,
     header: Header,
@@ -103,7 +102,8 @@ fn siv_key(key: &Key) -> Zeroizing<[u8; 64]> {
 
 /// Tells keys apart without showing them.
 fn key_check(key: &Key) -> String {
-    key.derive(&Domain::of("codebook check")).expose().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    let check = key.derive(&Domain::of("codebook check"));
+    format!("{:016x}", check.expose().first_chunk::<8>().map_or(0, |bytes| u64::from_be_bytes(*bytes)))
 }
 
 /// The cipher of a chunk, or of the header (which has no chunk).
@@ -146,7 +146,7 @@ impl Codebook {
         let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| Error::io(path, e))?;
         let mut file = BufWriter::new(temporary.as_file_mut());
         let key = siv_key(key);
-        let chunks = chunk_count(header.values, VALUES_PER_CHUNK);
+        let chunks = chunk_count(header.values, header.values_per_chunk);
         let mut write = |bytes: &[u8]| file.write_all(bytes).map_err(|e| Error::io(path, e));
         let mut sealed = Vec::new();
         cipher(&key, &head, None, chunks).seal(&[], &mut sealed);
@@ -157,7 +157,11 @@ impl Codebook {
         let mut values = values.iter();
         for chunk in 0..chunks {
             let own: Vec<&[u8]> = values.by_ref().take(VALUES_PER_CHUNK as usize).collect();
-            restore(own.iter().map(|value| Some(*value)), original).map_err(|e| name_column(e, numbers.column()))?;
+            let mut encodings = Canonical::with_capacity(own.len());
+            for value in &own {
+                encodings.push(value);
+            }
+            restore(&encodings, Some(original), 0).map_err(|e| name_column(e, numbers.column()))?;
             let mut plain = Zeroizing::new(Vec::with_capacity(own.iter().map(|value| value.len() + 4).sum()));
             for value in own {
                 plain.extend_from_slice(&padded(value.len())?);
@@ -295,8 +299,11 @@ impl Codebook {
                 *range = Some((start, bytes.len()));
             }
         }
-        let encodings = ranges.iter().map(|range| range.and_then(|(start, end)| bytes.get(start..end)));
-        restore(encodings, original.unwrap_or(&self.original)).map_err(|e| name_column(e, self.column()))
+        let mut encodings = Canonical::with_capacity(numbers.len());
+        for range in ranges {
+            encodings.push(range.and_then(|(start, end)| bytes.get(start..end)).unwrap_or_default());
+        }
+        restore(&encodings, Some(original.unwrap_or(&self.original)), 0).map_err(|e| name_column(e, self.column()))
     }
 
     /// Opens a chunk, or takes it from those opened last.

@@ -25,7 +25,7 @@ const HASH_BYTES: i32 = 20;
 /// number in every Arrow representation, and the numbers depend on nothing but the key and the *set* of values: not on the order of rows, on batches or on merges.
 /// Numbers are small: models can use them as indices into arrays. But they change with the set: in another release the same person has another number, unless the same values are observed.
 ///
-/// Memory: 21 to 25 bytes a distinct value; with [`keeping_values`](Self::keeping_values) about 45 bytes and the value. Values are not kept without it.
+/// Memory: about 22 bytes a distinct value, and up to 29 while they are observed; with [`keeping_values`](Self::keeping_values) up to 55 bytes and the value. Values are not kept without it.
 ///
 /// ```
 /// use backmask::arrow::array::{Array, StringArray, cast::AsArray, types::UInt64Type};

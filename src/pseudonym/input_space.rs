@@ -160,7 +160,7 @@ impl InputSpace {
             }
             3 => self.integers.add(number(), number()),
             4 => self.booleans = true,
-            5 => self.add_float(payload.try_into().map(f64::from_le_bytes).unwrap_or(f64::NAN)),
+            5 => self.add_float(payload.try_into().map_or(f64::NAN, f64::from_le_bytes)),
             6 => self.dates.add(number(), number()),
             _ => {
                 let instant = number();
@@ -222,9 +222,15 @@ impl InputSpace {
                 self.unit = self.unit.max(usize::try_from(cell.low).ok().filter(|unit| *unit < UNITS.len())?);
                 return Some(());
             }
-            kind::BOOLEANS => return Some(self.booleans = true),
-            kind::OTHER_FLOATS => return Some(self.other_floats = true),
-            kind::UNPRINTABLE => return Some(self.unprintable = true),
+            kind::BOOLEANS | kind::OTHER_FLOATS | kind::UNPRINTABLE => {
+                let flag = match cell.kind {
+                    kind::BOOLEANS => &mut self.booleans,
+                    kind::OTHER_FLOATS => &mut self.other_floats,
+                    _ => &mut self.unprintable,
+                };
+                *flag = true;
+                return Some(());
+            }
             kind::INTEGERS | kind::DATES | kind::INSTANTS | kind::WHOLE_FLOATS => {
                 let range = match cell.kind {
                     kind::INTEGERS => &mut self.integers,

@@ -3,6 +3,10 @@
 //! A [`Pseudonymizer`] replaces every value of a column by a 128-bit token that depends on a secret key. [`PseudonymDomain`] and [`subject_key`] decide where the same value gets the
 //! same token: keys of different recipients, releases, products, columns or periods are independent, so their tokens cannot be joined.
 //!
+//! - [`DenseFit`] numbers the distinct values of a column 0…n−1 in a secret random order ([`Dense`]); a [`Codebook`] is the only way back.
+//! - [`period_labels`] and [`SessionFit`] say in which calendar period or session a row lies, for tokens that live no longer.
+//! - [`InputSpace`] says how many values have the form of a column's: how little a plain hash of them would hide.
+//!
 //! ```
 //! use backmask::arrow::array::{RecordBatch, StringArray, cast::AsArray};
 //! use backmask::keys::Key;
@@ -59,13 +63,13 @@ mod hex;
 mod hmac;
 mod input_space;
 mod labels;
+mod parallel;
 mod preserving;
 mod prf;
 mod pseudonymizer;
 mod restore;
 mod sealed;
 mod sessions;
-#[cfg_attr(not(test), expect(dead_code, reason = "columns are worked many values at a time"))]
 mod siv;
 mod text;
 mod uuid;
@@ -77,5 +81,6 @@ pub use dense::{Dense, DenseFit};
 pub use domain::{PseudonymDomain, subject_key};
 pub use input_space::{HASHES_PER_SECOND, InputSpace, InputSpaceEstimate};
 pub use labels::period_labels;
+pub use parallel::apply_parallel;
 pub use pseudonymizer::{Pseudonymizer, collision_probability};
 pub use sessions::{SessionFit, Sessions};

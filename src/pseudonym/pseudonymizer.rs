@@ -285,6 +285,11 @@ impl Pseudonymizer {
         self.cipher.reverse(tokens, self.format, original, first_row)
     }
 
+    /// Whether missing values have tokens of their own.
+    pub(super) fn numbers_missing_rows(&self) -> bool {
+        self.random_nulls
+    }
+
     /// Without the number of the first row, all batches would share the tokens of their missing rows.
     fn refuse_random_nulls(&self) -> Result<()> {
         if self.random_nulls {

@@ -83,17 +83,13 @@ impl Sealing {
             let parts = parts(&sealed, &ends);
             let (mut opened, mut opened_ends, mut authentic) = (Vec::new(), Vec::new(), Vec::new());
             self.siv.open_all(&parts, &mut opened, &mut opened_ends, &mut authentic);
-            let opened = super::sealed::parts(&opened, &opened_ends);
+            let opened = self::parts(&opened, &opened_ends);
             for (((row, sealed), opened), authentic) in rows.zip(&parts).zip(&opened).zip(authentic) {
-                match unpad(opened).filter(|_| authentic) {
-                    Some(encoding) => values.push(encoding),
-                    None => {
-                        values.push(&[]);
-                        if !sealed.is_empty() {
-                            altered.note(first_row.wrapping_add(row as u64));
-                        }
-                    }
+                let encoding = unpad(opened).filter(|_| authentic);
+                if encoding.is_none() && !sealed.is_empty() {
+                    altered.note(first_row.wrapping_add(row as u64));
                 }
+                values.push(encoding.unwrap_or_default());
             }
         }
         malformed

@@ -89,7 +89,7 @@ impl SessionFit {
             match self.stretches.last_mut() {
                 Some(last) if last.subject == subject && (last.first..=last.last).contains(&time) => {}
                 Some(last) if last.subject == subject && time > last.last && !is_longer(last.last, time, self.gap_minutes) => {
-                    last.last = time
+                    last.last = time;
                 }
                 _ => self.stretches.push(Stretch { subject, first: time, last: time }),
             }
@@ -122,6 +122,11 @@ impl SessionFit {
 /// Whether the time from `from` to `to` is longer than the gap.
 fn is_longer(from: i64, to: i64, minutes: u32) -> bool {
     i128::from(to) - i128::from(from) > i128::from(minutes) * 60_000_000_000
+}
+
+/// Times, each with the nanoseconds of their unit.
+fn scaled<T: ArrowPrimitiveType<Native: Into<i64>>>(times: &dyn Array, nanoseconds: i64) -> impl Iterator<Item = (i64, i64)> {
+    times.as_primitive::<T>().values().iter().map(move |value| ((*value).into(), nanoseconds))
 }
 
 /// The times in nanoseconds; of no meaning in rows without a subject.
@@ -158,17 +163,14 @@ fn instants(subjects: &UInt32Array, times: &dyn Array) -> Result<Vec<i64>> {
         }
         Ok(result)
     };
-    fn with<T: ArrowPrimitiveType<Native: Into<i64>>>(times: &dyn Array, nanoseconds: i64) -> impl Iterator<Item = (i64, i64)> {
-        times.as_primitive::<T>().values().iter().map(move |value| ((*value).into(), nanoseconds))
-    }
     let wanted = subjects.nulls().cloned().unwrap_or_else(|| NullBuffer::new_valid(subjects.len()));
     match times.data_type() {
-        DataType::Date32 => scale(&wanted, &mut with::<Date32Type>(times, 86_400_000_000_000)),
-        DataType::Date64 => scale(&wanted, &mut with::<Date64Type>(times, 1_000_000)),
-        DataType::Timestamp(TimeUnit::Second, _) => scale(&wanted, &mut with::<TimestampSecondType>(times, 1_000_000_000)),
-        DataType::Timestamp(TimeUnit::Millisecond, _) => scale(&wanted, &mut with::<TimestampMillisecondType>(times, 1_000_000)),
-        DataType::Timestamp(TimeUnit::Microsecond, _) => scale(&wanted, &mut with::<TimestampMicrosecondType>(times, 1_000)),
-        DataType::Timestamp(TimeUnit::Nanosecond, _) => scale(&wanted, &mut with::<TimestampNanosecondType>(times, 1)),
+        DataType::Date32 => scale(&wanted, &mut scaled::<Date32Type>(times, 86_400_000_000_000)),
+        DataType::Date64 => scale(&wanted, &mut scaled::<Date64Type>(times, 1_000_000)),
+        DataType::Timestamp(TimeUnit::Second, _) => scale(&wanted, &mut scaled::<TimestampSecondType>(times, 1_000_000_000)),
+        DataType::Timestamp(TimeUnit::Millisecond, _) => scale(&wanted, &mut scaled::<TimestampMillisecondType>(times, 1_000_000)),
+        DataType::Timestamp(TimeUnit::Microsecond, _) => scale(&wanted, &mut scaled::<TimestampMicrosecondType>(times, 1_000)),
+        DataType::Timestamp(TimeUnit::Nanosecond, _) => scale(&wanted, &mut scaled::<TimestampNanosecondType>(times, 1)),
         _ => Err(Error::column(UNNAMED, "does not hold times and has no sessions", "cast the column to a timestamp or a date")),
     }
 }
@@ -239,7 +241,7 @@ impl Fit for SessionFit {
             }
         }
         offsets.push(self.stretches.len());
-        Ok(Sessions { time: self.time, sessions: self.stretches, subjects, offsets })
+        Ok(Sessions { time: self.time, all: self.stretches, subjects, offsets })
     }
 }
 
@@ -248,7 +250,7 @@ impl Fit for SessionFit {
 pub struct Sessions {
     time: String,
     /// By subject, then by time.
-    sessions: Vec<Stretch>,
+    all: Vec<Stretch>,
     /// Subjects that have sessions, and where these begin; one more offset for the end.
     subjects: Vec<u32>,
     offsets: Vec<usize>,
@@ -264,13 +266,13 @@ impl Sessions {
     /// How many sessions there are.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.sessions.len()
+        self.all.len()
     }
 
     /// Whether no event was observed.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.sessions.is_empty()
+        self.all.is_empty()
     }
 
     /// The session of an event.
@@ -280,7 +282,7 @@ impl Sessions {
             Some(there) if *there == subject => subject as usize,
             _ => self.subjects.binary_search(&subject).ok()?,
         };
-        let own = self.sessions.get(*self.offsets.get(place)?..*self.offsets.get(place + 1)?)?;
+        let own = self.all.get(*self.offsets.get(place)?..*self.offsets.get(place + 1)?)?;
         let session = own.get(own.partition_point(|session| session.first <= time).checked_sub(1)?)?;
         (time <= session.last).then_some(session)
     }

@@ -37,7 +37,7 @@ impl Header {
             .try_fill_bytes(&mut id)
             .map_err(|_| Error::Key { problem: "the system gave no random bits".to_owned(), remedy: "try again".to_owned() })?;
         Ok(Self {
-            id: id.iter().map(|byte| format!("{byte:02x}")).collect(),
+            id: format!("{:032x}", u128::from_be_bytes(id)),
             column: column.to_owned(),
             method: "dense".to_owned(),
             order: "keyed BLAKE3, first 128 bits".to_owned(),
@@ -47,7 +47,7 @@ impl Header {
             },
             key_check,
             values,
-            values_per_chunk: super::VALUES_PER_CHUNK,
+            values_per_chunk: u64::from(super::VALUES_PER_CHUNK),
             original: original.to_string(),
         })
     }

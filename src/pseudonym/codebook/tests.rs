@@ -1,8 +1,12 @@
 use super::super::dense::DenseFit;
-use super::super::restore::tests::samples;
 use super::*;
 use crate::pipeline::{Fit, Kernel};
-use arrow::array::{AsArray, Int16Array, Int64Array, StringArray, UInt64Array};
+use arrow::array::{
+    AsArray, BinaryArray, BooleanArray, Date32Array, Date64Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array,
+    Int8Array, Int16Array, Int64Array, StringArray, TimestampMicrosecondArray, TimestampMillisecondArray, TimestampNanosecondArray,
+    TimestampSecondArray, UInt64Array,
+};
+use arrow::compute::cast;
 use arrow::datatypes::{Int32Type, UInt64Type};
 
 fn key(byte: u8) -> Key {
@@ -26,6 +30,40 @@ fn written(count: usize) -> (tempfile::TempDir, PathBuf, Dense) {
     let dense = numbers(&people(count), key(7));
     Codebook::write(&path, &dense, &key(7), &DataType::Utf8).unwrap();
     (folder, path, dense)
+}
+
+/// Arrays of every type that has values with a canonical encoding, each with a missing value.
+fn samples() -> Vec<ArrayRef> {
+    let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("ann"), None, Some(""), Some("Żółć\u{0}")]));
+    let bytes: ArrayRef = Arc::new(BinaryArray::from(vec![Some(&b"\x00\xff"[..]), None, Some(b"")]));
+    let floats: ArrayRef =
+        Arc::new(Float64Array::from(vec![Some(0.5), None, Some(f64::NAN), Some(f64::NEG_INFINITY), Some(0.0), Some(2048.0)]));
+    let small: ArrayRef = Arc::new(Int8Array::from(vec![Some(0), None, Some(i8::MAX)]));
+    let mut samples: Vec<ArrayRef> = vec![
+        Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size([Some([7_u8; 16]), None].into_iter(), 16).unwrap()),
+        Arc::new(BooleanArray::from(vec![Some(true), None, Some(false)])),
+        Arc::new(Int8Array::from(vec![Some(i8::MIN), None, Some(i8::MAX)])),
+        Arc::new(Int64Array::from(vec![Some(i64::MIN), None, Some(i64::MAX)])),
+        Arc::new(UInt64Array::from(vec![Some(u64::MAX), None, Some(0)])),
+        Arc::new(Decimal128Array::from(vec![Some(-(10_i128.pow(37))), None]).with_precision_and_scale(38, 0).unwrap()),
+        Arc::new(Date32Array::from(vec![Some(i32::MIN), None, Some(i32::MAX)])),
+        Arc::new(Date64Array::from(vec![Some(-86_400_000), None, Some(1), Some(i64::MAX)])),
+        Arc::new(TimestampSecondArray::from(vec![Some(i64::MIN), None, Some(i64::MAX)]).with_timezone("Europe/Berlin")),
+        Arc::new(TimestampMillisecondArray::from(vec![Some(i64::MIN), None, Some(-1)])),
+        Arc::new(TimestampMicrosecondArray::from(vec![Some(i64::MIN), None, Some(-1)]).with_timezone("UTC")),
+        Arc::new(TimestampNanosecondArray::from(vec![Some(i64::MIN), None, Some(i64::MAX)]).with_timezone("+02:00")),
+        Arc::new([Some("b"), None, Some("a"), Some("b")].into_iter().collect::<DictionaryArray<Int32Type>>()),
+    ];
+    let castings = [
+        (&texts, vec![DataType::Utf8, DataType::LargeUtf8, DataType::Utf8View]),
+        (&bytes, vec![DataType::Binary, DataType::LargeBinary, DataType::BinaryView]),
+        (&floats, vec![DataType::Float16, DataType::Float32, DataType::Float64]),
+        (&small, vec![DataType::Int16, DataType::Int32, DataType::UInt8, DataType::UInt16, DataType::UInt32]),
+    ];
+    for (array, types) in castings {
+        samples.extend(types.iter().map(|data_type| cast(array, data_type).unwrap()));
+    }
+    samples
 }
 
 #[test]

@@ -81,7 +81,8 @@ impl SortedHashes {
     }
 
     fn bucket(&self, hash: &ValueHash) -> usize {
-        (u64::from(hash.0[0]) >> (32 - self.bits)) as usize
+        // A shift by all 32 bits is none of a word of 32.
+        hash.0[0].checked_shr(32 - self.bits).unwrap_or(0) as usize
     }
 
     pub(super) fn len(&self) -> usize {
@@ -102,10 +103,8 @@ impl SortedHashes {
 
     /// Refuses hashes that agree in the bits that order values.
     pub(super) fn check_ties(&self, column: &str) -> Result<()> {
-        match self.hashes.array_windows().any(|[one, next]| one.order() == next.order()) {
-            true => Err(tie(column)),
-            false => Ok(()),
-        }
+        let tied = self.hashes.array_windows().any(|[one, next]| one.order() == next.order());
+        if tied { Err(tie(column)) } else { Ok(()) }
     }
 }
 

@@ -35,7 +35,7 @@ impl<'a, C: Permutation> Integers<'a, C> {
     pub(super) fn apply_to_numerals<const ENCRYPT: bool>(&self, numerals: &mut [u16]) {
         let radix = Reciprocal::new(u64::from(self.shape.radix));
         let length = self.shape.left + self.shape.right;
-        let mut lanes = Lanes::new();
+        let mut lanes = Lanes::new(numerals.len() / length);
         for strings in numerals.chunks_mut(length * LANES) {
             let count = strings.len() / length;
             for (string, (left, right)) in strings.chunks_exact(length).zip(lanes.left.iter_mut().zip(&mut lanes.right)) {
@@ -55,7 +55,7 @@ impl<'a, C: Permutation> Integers<'a, C> {
     /// The radix must be 2, and the words must have no more bits than the strings have numerals.
     pub(super) fn apply_to_words<const ENCRYPT: bool>(&self, words: &mut [u64]) {
         let bits = self.shape.right;
-        let mut lanes = Lanes::new();
+        let mut lanes = Lanes::new(words.len());
         for words in words.chunks_mut(LANES) {
             for (word, (left, right)) in words.iter().zip(lanes.left.iter_mut().zip(&mut lanes.right)) {
                 *left = word >> bits;
@@ -70,7 +70,7 @@ impl<'a, C: Permutation> Integers<'a, C> {
 
     /// All rounds of the first `count` lanes. The halves stay where they are, and even rounds change the left ones, odd rounds the right ones.
     fn rounds<const ENCRYPT: bool>(&self, lanes: &mut Lanes, count: usize) {
-        let Lanes { left, right, blocks } = lanes;
+        let Lanes { left, right, blocks, .. } = lanes;
         let (left, right, blocks) = (&mut left[..count], &mut right[..count], &mut blocks[..count]);
         for step in 0..ROUNDS {
             let round = if ENCRYPT { step } else { ROUNDS - 1 - step };
@@ -91,19 +91,22 @@ struct Lanes {
     left: [u64; LANES],
     right: [u64; LANES],
     blocks: [[u8; 16]; LANES],
+    /// How many of them are ever used, and have to be wiped.
+    used: usize,
 }
 
 impl Lanes {
-    fn new() -> Self {
-        Self { left: [0; LANES], right: [0; LANES], blocks: [[0; 16]; LANES] }
+    /// For `count` strings.
+    fn new(count: usize) -> Self {
+        Self { left: [0; LANES], right: [0; LANES], blocks: [[0; 16]; LANES], used: count.min(LANES) }
     }
 }
 
 impl Drop for Lanes {
     fn drop(&mut self) {
-        self.left.zeroize();
-        self.right.zeroize();
-        self.blocks.zeroize();
+        self.left[..self.used].zeroize();
+        self.right[..self.used].zeroize();
+        self.blocks[..self.used].as_flattened_mut().zeroize();
     }
 }
 

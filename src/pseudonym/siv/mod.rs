@@ -115,7 +115,7 @@ impl<C: Permutation> Mode<C> {
                 *byte ^= key;
             }
         }
-        stream.zeroize();
+        stream[..data.len().div_ceil(16).min(BLOCKS)].as_flattened_mut().zeroize();
     }
 }
 

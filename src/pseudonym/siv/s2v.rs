@@ -29,7 +29,7 @@ impl<C: Permutation> S2v<C> {
             let (body, _) = body.as_chunks::<16>();
             let state = body.iter().fold(0, |state, block| encrypt(&cipher, state ^ u128::from_le_bytes(*block)));
             let key = if last.len() == 16 { key_of_full } else { pad(last.len()) ^ key_of_padded };
-            encrypt(&cipher, state ^ partial(last) ^ key)
+            encrypt(&cipher, state ^ ending(last) ^ key)
         };
         let absorbed = associated_data.iter().fold(cmac(&[0; 16]), |state, part| double(state) ^ cmac(part));
         let doubled = double(absorbed);
@@ -52,16 +52,16 @@ impl<C: Permutation> S2v<C> {
     /// Block `number` of what CMAC sees of a plaintext, with everything that S2V and CMAC add.
     #[inline]
     pub(super) fn block(&self, plaintext: &[u8], number: usize) -> u128 {
-        let Some(ending) = plaintext.last_chunk::<16>() else { return partial(plaintext) ^ self.short[plaintext.len() % 16] };
+        if plaintext.len() < 16 {
+            return ending(plaintext) ^ self.short[plaintext.len()];
+        }
         let less = (plaintext.len() - 1) % 16;
         let start = 16 * number;
-        match plaintext.get(start..start + 16) {
+        match plaintext.get(start..).and_then(<[u8]>::first_chunk::<16>) {
             Some(full) if start + 16 < plaintext.len() => {
-                let added = if start + 32 >= plaintext.len() { self.penultimate[less] } else { 0 };
-                partial(full) ^ added
+                u128::from_le_bytes(*full) ^ if start + 32 >= plaintext.len() { self.penultimate[less] } else { 0 }
             }
-            // The last block is the end of the last 16 bytes: there is always as much to load.
-            _ => (u128::from_le_bytes(*ending) >> (8 * (15 - less))) ^ self.last[less],
+            _ => ending(plaintext) ^ self.last[less],
         }
     }
 
@@ -89,12 +89,18 @@ fn encrypt<C: Permutation>(cipher: &C, block: u128) -> u128 {
     u128::from_le_bytes(cipher.permute(block.to_le_bytes()))
 }
 
-/// At most 16 bytes, followed by zeros.
+/// What a plaintext has in its last block, full or not, followed by zeros.
 #[inline]
-fn partial(bytes: &[u8]) -> u128 {
-    let mut block = [0; 16];
-    block[..bytes.len()].copy_from_slice(bytes);
-    u128::from_le_bytes(block)
+pub(super) fn ending(plaintext: &[u8]) -> u128 {
+    match plaintext.last_chunk::<16>() {
+        // The last 16 bytes without those that belong to the block before.
+        Some(bytes) => u128::from_le_bytes(*bytes) >> (8 * (15 - (plaintext.len() - 1) % 16)),
+        None => {
+            let mut block = [0; 16];
+            block[..plaintext.len()].copy_from_slice(plaintext);
+            u128::from_le_bytes(block)
+        }
+    }
 }
 
 /// The bit that ends a string of `length` < 16 bytes.
