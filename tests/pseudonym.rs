@@ -1,16 +1,47 @@
-//! Tokens across domains.
+//! Tokens: in every representation, back, and across domains.
 
 #![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+mod frozen;
+mod refusals;
+mod representations;
+mod reversal;
+
 use backmask::arrow::array::{Array, FixedSizeBinaryArray, Int64Array, RecordBatch, StringArray};
 use backmask::keys::{Domain, Key};
-use backmask::pipeline::{MapColumn, Transform};
-use backmask::policy::{PseudonymMethod, Scope};
+use backmask::pipeline::{MapColumn, Transform, visit_canonical};
+use backmask::policy::{PseudonymMethod, Scope, TokenFormat};
 use backmask::pseudonym::{PseudonymDomain, Pseudonymizer, subject_key};
 use std::collections::HashSet;
 use std::sync::Arc;
 
 const METHODS: [PseudonymMethod; 2] = [PseudonymMethod::Blake3, PseudonymMethod::HmacSha256];
+
+fn keyed(method: PseudonymMethod) -> Pseudonymizer {
+    Pseudonymizer::new(method, Key::from_bytes([7; 32])).unwrap()
+}
+
+/// Every method in every format that it has, chosen and not.
+fn everyone() -> Vec<Pseudonymizer> {
+    use PseudonymMethod::{AesBlock, AesSiv, Blake3, Ff1, HmacSha256};
+    use TokenFormat::{Base32, Binary, Hex, Input, Int64, Uint64};
+    let mut everyone = Vec::new();
+    for method in [Blake3, HmacSha256, AesSiv, AesBlock, Ff1] {
+        everyone.push(keyed(method));
+        everyone
+            .extend([Hex, Base32, Binary, Int64, Uint64, Input].into_iter().filter_map(|format| keyed(method).with_format(format).ok()));
+    }
+    // 1 + 3 for both hashes and AES-SIV, 1 + 4 for AES blocks, 1 + 1 for FF1.
+    assert_eq!(everyone.len(), 3 * 4 + 5 + 2);
+    everyone
+}
+
+/// The values of any array, by their canonical encodings.
+fn plain(array: &dyn Array) -> Vec<Option<Vec<u8>>> {
+    let mut values = Vec::new();
+    visit_canonical(array, |value| values.push(value.map(<[u8]>::to_vec))).unwrap();
+    values
+}
 
 /// Domains that differ in one part each, and pairs that a careless concatenation of the parts would confuse.
 fn domains() -> Vec<PseudonymDomain<'static>> {

@@ -132,9 +132,9 @@ impl Blocks {
             DataType::UInt64 => integers!(UInt64Type),
             DataType::Decimal128(_, 0) => {
                 let mut faults = Faults::default();
-                for (row, value) in (first_row..).zip(array.as_primitive::<Decimal128Type>()) {
+                for (row, value) in array.as_primitive::<Decimal128Type>().iter().enumerate() {
                     if value.is_some_and(|value| value.unsigned_abs() >= DECIMALS) {
-                        faults.note(row);
+                        faults.note(first_row.wrapping_add(row as u64));
                     }
                 }
                 faults.check("has more than 38 digits, which Decimal128 cannot have", "make the column again")?;

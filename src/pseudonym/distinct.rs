@@ -104,3 +104,78 @@ fn number(row: usize) -> u32 {
 fn low_bits(word: u64) -> usize {
     word as usize
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pseudonym::values::{Visitor, present, visit};
+    use arrow::array::{Array, ArrayRef, StringArray, UInt64Array};
+    use std::collections::HashSet;
+    use std::sync::Arc;
+
+    struct Find(usize, Option<NullBuffer>);
+
+    impl Visitor for Find {
+        type Output = Option<Distinct>;
+        fn visit<V: Values>(self, values: &V) -> Option<Distinct> {
+            Distinct::find(values, self.0, self.1.as_ref())
+        }
+    }
+
+    fn find(array: &dyn Array) -> Option<Distinct> {
+        visit(array, Find(array.len(), present(array))).unwrap()
+    }
+
+    /// `distinct` different values in `rows` rows, some missing.
+    fn column(rows: u64, distinct: u64) -> Vec<Option<u64>> {
+        (0..rows).map(|row| (row % 19 != 3).then_some(row.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(23) % distinct)).collect()
+    }
+
+    #[test]
+    fn every_row_finds_its_own_value() {
+        for (rows, distinct) in [(64, 1), (100, 5), (5_000, 700), (60_000, 2), (60_000, 20_000)] {
+            let values = column(rows, distinct);
+            let texts = StringArray::from_iter(values.iter().map(|value| value.map(|value| format!("listener-{value}"))));
+            let arrays: [ArrayRef; 2] = [Arc::new(UInt64Array::from(values.clone())), Arc::new(texts)];
+            for array in arrays {
+                let found = find(&array).unwrap();
+                assert_eq!(found.of_row.len(), values.len());
+                for (value, &place) in values.iter().zip(&found.of_row) {
+                    if value.is_some() {
+                        assert_eq!(&values[found.firsts[place as usize] as usize], value);
+                    }
+                }
+                // The table is small and forgets, but not much: at most an eighth of the values is worked twice.
+                let different = values.iter().flatten().collect::<HashSet<_>>().len();
+                assert!((different..=different * 9 / 8).contains(&found.firsts.len()), "{rows} {distinct} {}", found.firsts.len());
+            }
+        }
+    }
+
+    #[test]
+    fn where_few_values_repeat_nothing_is_kept() {
+        assert_eq!(find(&UInt64Array::from_iter_values(0..100_000)), None);
+        assert_eq!(find(&UInt64Array::from_iter_values(0..10)), None);
+        assert_eq!(find(&UInt64Array::from(vec![7; 63])), None);
+        assert_eq!(find(&UInt64Array::from(Vec::<u64>::new())), None);
+    }
+
+    #[test]
+    fn a_column_that_repeats_only_at_first_is_still_right() {
+        let values: Vec<Option<u64>> =
+            (0..200_000).map(|row| (row % 23 != 1).then_some(if row < 50_000 { row % 10 } else { row })).collect();
+        let found = find(&UInt64Array::from(values.clone())).unwrap();
+        for (value, &place) in values.iter().zip(&found.of_row) {
+            if value.is_some() {
+                assert_eq!(&values[found.firsts[place as usize] as usize], value);
+            }
+        }
+        assert!(found.firsts.iter().all(|&row| values[row as usize].is_some()));
+    }
+
+    #[test]
+    fn nothing_but_missing_values() {
+        let found = find(&UInt64Array::from(vec![None; 1_000])).unwrap();
+        assert_eq!((found.firsts.len(), found.of_row), (0, vec![0; 1_000]));
+    }
+}

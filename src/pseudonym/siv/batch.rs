@@ -50,9 +50,12 @@ impl<C: Permutation> Mode<C> {
         ends.reserve(sealed.len());
         authentic.reserve(sealed.len());
         let mut lanes = Lanes::new(sealed.len());
+        // Aside, not in `out`, until somebody has said that they are authentic. Never grows, so that no copy is left anywhere.
+        let mut plaintexts = Zeroizing::new(Vec::with_capacity(16 * lanes.stream.len() + 16));
         for run in runs(sealed, OVERHEAD) {
             let [value] = run else {
-                self.open_run(&mut lanes, run, out, ends, authentic);
+                plaintexts.clear();
+                self.open_run(&mut lanes, run, &mut plaintexts, out, ends, authentic);
                 continue;
             };
             authentic.push(self.open(value, out));
@@ -60,7 +63,15 @@ impl<C: Permutation> Mode<C> {
         }
     }
 
-    fn open_run(&self, lanes: &mut Lanes, sealed: &[&[u8]], out: &mut Vec<u8>, ends: &mut Vec<usize>, authentic: &mut Vec<bool>) {
+    fn open_run(
+        &self,
+        lanes: &mut Lanes,
+        sealed: &[&[u8]],
+        plaintexts: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+        ends: &mut Vec<usize>,
+        authentic: &mut Vec<bool>,
+    ) {
         // What is too short has no vector, and nothing that would be compared equal to it.
         let parts: [_; LANES] = array::from_fn(|lane| sealed.get(lane)?.split_first_chunk::<OVERHEAD>());
         let parts = &parts[..sealed.len()];
@@ -70,12 +81,10 @@ impl<C: Permutation> Mode<C> {
         }
         self.streams(lanes, (0..parts.len()).map(|lane| ciphertext(lane).len()));
 
-        // Aside, not in `out`: nobody has said yet that they are authentic.
-        let mut plaintexts = Zeroizing::new(Vec::with_capacity(LANES * 16 * MOST_BLOCKS + 16));
         let mut bounds = [0; LANES + 1];
         let mut stream = lanes.stream.as_slice();
         for lane in 0..parts.len() {
-            stream = append_sum(&mut plaintexts, ciphertext(lane), stream);
+            stream = append_sum(plaintexts, ciphertext(lane), stream);
             bounds[lane + 1] = plaintexts.len();
         }
         let slices: [&[u8]; LANES] = array::from_fn(|lane| plaintexts.get(bounds[lane]..bounds[lane + 1]).unwrap_or_default());

@@ -92,15 +92,13 @@ fn encrypt<C: Permutation>(cipher: &C, block: u128) -> u128 {
 /// What a plaintext has in its last block, full or not, followed by zeros.
 #[inline]
 pub(super) fn ending(plaintext: &[u8]) -> u128 {
-    match plaintext.last_chunk::<16>() {
+    if let Some(bytes) = plaintext.last_chunk::<16>() {
         // The last 16 bytes without those that belong to the block before.
-        Some(bytes) => u128::from_le_bytes(*bytes) >> (8 * (15 - (plaintext.len() - 1) % 16)),
-        None => {
-            let mut block = [0; 16];
-            block[..plaintext.len()].copy_from_slice(plaintext);
-            u128::from_le_bytes(block)
-        }
+        return u128::from_le_bytes(*bytes) >> (8 * (15 - (plaintext.len() - 1) % 16));
     }
+    let mut block = [0; 16];
+    block[..plaintext.len()].copy_from_slice(plaintext);
+    u128::from_le_bytes(block)
 }
 
 /// The bit that ends a string of `length` < 16 bytes.
