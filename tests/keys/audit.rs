@@ -119,6 +119,45 @@ fn removed_swapped_and_inserted_lines_are_noticed() {
     }
 }
 
+/// Lines of two logs of the same key, number and seal in order, cannot be exchanged; and without the key a change is noticed by the next line.
+#[test]
+fn every_line_follows_the_one_before() {
+    let (folder, path) = folder();
+    let key = Key::from_bytes([1; 32]);
+    let (log, lines) = log(&path, &key);
+    let other = AuditLog::open(folder.path().join("third")).unwrap();
+    other.append(&key, &entry("another")).unwrap();
+    other.append(&key, &entry("request 2")).unwrap();
+    let third = fs::read_to_string(folder.path().join("third")).unwrap();
+    let second = third.split_inclusive('\n').nth(1).unwrap();
+    for (text, expected) in [
+        (lines[0].clone() + second, 2),
+        (third.split_inclusive('\n').next().unwrap().to_owned() + &lines[1..].concat(), 2),
+        (lines[..2].concat() + &lines[2].replace("request 3", "request 9") + &lines[3..].concat(), 4),
+    ] {
+        fs::write(&path, text).unwrap();
+        assert_eq!(broken(&log, &[]), expected);
+    }
+    fs::write(&path, lines[0].clone() + second).unwrap();
+    assert_eq!(broken(&log, &[&key]), 2, "its seal and its number are right");
+}
+
+#[test]
+fn a_reversal_waits_until_the_log_is_free() {
+    let (_folder, path) = folder();
+    let key = Key::from_bytes([1; 32]);
+    let log = AuditLog::open(&path).unwrap();
+    let held = fs::File::open(&path).unwrap();
+    held.lock().unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| log.append(&key, &entry("x")).unwrap());
+        std::thread::sleep(std::time::Duration::from_millis(200));
+        assert_eq!(fs::read(&path).unwrap(), b"");
+        held.unlock().unwrap();
+        assert_eq!(waiting.join().unwrap(), 1);
+    });
+}
+
 /// Somebody without the key changes a line and computes all hashes anew.
 fn rewrite(lines: &[String], change: impl Fn(usize, &str) -> String, seal: impl Fn(&str) -> Option<String>) -> String {
     let mut previous: Option<String> = None;

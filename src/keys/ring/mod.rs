@@ -212,3 +212,39 @@ impl fmt::Debug for KeyRing {
         f.debug_struct("KeyRing").field("entries", &self.entries().collect::<Vec<_>>()).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+
+    /// A file that another one replaces while it is read is read again; one that stays is not.
+    #[cfg(unix)]
+    #[test]
+    fn a_file_that_is_exchanged_while_it_is_read_is_read_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let (path, new) = (folder.path().join("ring"), folder.path().join("new"));
+        KeyRing::create(&path).unwrap();
+        let count = Cell::new(0);
+        let read = |exchanges: usize| {
+            count.set(0);
+            KeyRing::read(&path, |path, text| {
+                count.set(count.get() + 1);
+                if count.get() <= exchanges {
+                    KeyRing::create(&new)?;
+                    std::fs::rename(&new, path).unwrap();
+                    return KeyRing::from_text(path, "");
+                }
+                KeyRing::from_text(path, text)
+            })
+        };
+        assert_eq!(read(0).map(|ring| ring.entries.len()).unwrap(), 1);
+        assert_eq!(count.get(), 1);
+        assert_eq!(read(3).map(|ring| ring.entries.len()).unwrap(), 1);
+        assert_eq!(count.get(), 4);
+        assert!(read(usize::MAX).unwrap_err().to_string().contains("try again"));
+        std::fs::write(&path, "backmask key ring, version 1\n").unwrap();
+        assert!(read(0).unwrap_err().to_string().contains("checksum"));
+        assert_eq!(count.get(), 1);
+    }
+}
