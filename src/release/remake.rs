@@ -80,7 +80,7 @@ fn remake(policy: &Policy, report: &Report, originals: &[PathBuf], key: &Key) ->
 }
 
 /// Which of the originals are which table: those whose columns the policy declares for it.
-fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(super) fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let wants = |table| policy.products.iter().any(|product| matches!(product, Product::Records(product) if product.source == table));
     let input = policy.input.clone().unwrap_or_default();
     let fits = |path: &PathBuf, table| -> bool {

@@ -14,6 +14,9 @@ use arrow::compute::{concat, take};
 use hashbrown::HashSet;
 use std::collections::BTreeMap;
 
+/// Label of the one domain in which the tokens of all sessions are made; the instant at which a session begins tells them apart.
+const SESSIONS: &str = "sessions";
+
 /// Tokens by the codes of a column of the table; missing where no released row has the code.
 #[derive(Debug, Clone)]
 pub(super) struct Tokens {
@@ -47,21 +50,18 @@ impl Workshop<'_> {
         };
         let used = self.used(units.column, marks)?;
         let values = gather_values(&self.pool.table.values(subject)?, &units.people(&used))?;
-        let made = match units.session_starts(&used) {
-            Some(starts) => {
-                self.kernel(name, spec, "session")?.apply_labelled(values.as_ref(), starts.as_ref()).map_err(|e| name_column(e, name))?
+        let made = if let Some(starts) = units.session_starts(&used) {
+            self.kernel(name, spec, SESSIONS)?.apply_labelled(values.as_ref(), starts.as_ref()).map_err(|e| name_column(e, name))?
+        } else {
+            // A key for each period: the tokens of two are independent, also to somebody who learns the key of one.
+            let mut by_period: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
+            for (place, &unit) in (0_u32..).zip(&used) {
+                by_period.entry(units.period(unit)).or_default().push(place);
             }
-            None => {
-                // A key for each period: the tokens of two are independent, also to somebody who learns the key of one.
-                let mut by_period: BTreeMap<&str, Vec<u32>> = BTreeMap::new();
-                for (place, &unit) in (0_u32..).zip(&used) {
-                    by_period.entry(units.period(unit)).or_default().push(place);
-                }
-                self.by_period(name, spec, &values, by_period, |error, kernel, values, places| {
-                    let people: Vec<u32> = places.iter().map(|&place| used[place as usize]).collect();
-                    self.in_rows(error, kernel, values, &people, (name, units.column), marks)
-                })?
-            }
+            self.by_period(name, spec, &values, by_period, |error, kernel, values, places| {
+                let own: Vec<u32> = places.iter().map(|&place| used[place as usize]).collect();
+                self.in_rows(error, kernel, values, &own, (name, units.column), marks)
+            })?
         };
         self.placed(name, spec, units.column, &used, &values, &made)
     }

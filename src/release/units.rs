@@ -21,7 +21,7 @@ pub(super) struct Units {
     /// Index of the column of codes.
     pub(super) column: usize,
     /// Person (by code of the subject column) and label of every unit.
-    units: Vec<(u32, i64)>,
+    pairs: Vec<(u32, i64)>,
     /// The labels of periods, by number.
     periods: Vec<String>,
     is_session: bool,
@@ -64,32 +64,32 @@ impl Units {
             let code = |person: u32, label: Option<i64>| label.and_then(|label| codes.get(&(person, label)).copied()).unwrap_or(NULL_CODE);
             Ok(people.values().iter().zip(labels).map(|(&person, label)| code(person, label)).collect())
         })?;
-        let mut units = vec![(NULL_CODE, 0); codes.len()];
+        let mut pairs = vec![(NULL_CODE, 0); codes.len()];
         for (unit, code) in codes {
-            units[code as usize] = unit;
+            pairs[code as usize] = unit;
         }
         let (is_session, periods) = match cut {
             Cut::Session(_) => (true, Vec::new()),
             Cut::Period(_, _, texts) => (false, texts),
         };
         let column = table.column(UNIT)?;
-        Ok((table, Self { column, units, periods, is_session }))
+        Ok((table, Self { column, pairs, periods, is_session }))
     }
 
     /// The codes of the people of some units.
     pub(super) fn people(&self, used: &[u32]) -> Vec<u32> {
-        used.iter().map(|&unit| self.units[unit as usize].0).collect()
+        used.iter().map(|&unit| self.pairs[unit as usize].0).collect()
     }
 
     /// The instant at which each of some sessions begins, in nanoseconds since 1970-01-01; none if units are periods.
     pub(super) fn session_starts(&self, used: &[u32]) -> Option<ArrayRef> {
-        let starts = || Arc::new(Int64Array::from_iter_values(used.iter().map(|&unit| self.units[unit as usize].1))) as ArrayRef;
+        let starts = || Arc::new(Int64Array::from_iter_values(used.iter().map(|&unit| self.pairs[unit as usize].1))) as ArrayRef;
         self.is_session.then(starts)
     }
 
     /// The label of the period of a unit.
     pub(super) fn period(&self, unit: u32) -> &str {
-        let number = usize::try_from(self.units[unit as usize].1).unwrap_or(usize::MAX);
+        let number = usize::try_from(self.pairs[unit as usize].1).unwrap_or(usize::MAX);
         self.periods.get(number).map_or("", String::as_str)
     }
 }

@@ -4,7 +4,7 @@ use super::measure::{k_anonymity, recount};
 use super::pool::{commitment, file_of};
 use super::remake::check_with_pool;
 use super::report::{Audience, Guarantee, ProductReport, Pseudonym, Report, Unit, Verified, html};
-use super::verify_tokens::check_tokens;
+use super::verify_tokens::{check_tokens, check_tokens_with_pool};
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::io::{ReadOptions, contents, read, sha256_file};
@@ -56,7 +56,8 @@ pub struct Verification {
 /// `holds: None`, unverifiable. Attack figures enter the check of the gate as they are stated.
 ///
 /// With the original files and the key file, the commitment to the inputs is checked, and the products are made again: if a file comes out with the same bytes, its
-/// people, attacks and class sizes are compared as well (unit `release+pool`). That needs originals which fit the released policy without its `[input]`, and no hierarchy files.
+/// people, attacks and class sizes are compared as well (unit `release+pool`), and every token is looked for among those of the originals' values (not for numbers, sessions and
+/// irreversible tokens). That needs originals which fit the released policy without its `[input]`, and no hierarchy files.
 ///
 /// # Errors
 /// The folder holds no release, or a file of it cannot be read. A statement that is not true is no error: see [`Verification::holds`].
@@ -101,6 +102,7 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
     }
     if let (Some(key), false) = (key, originals.is_empty()) {
         check_with_pool(&policy, &report, originals, key, &mut checks);
+        check_tokens_with_pool(release, &policy, &report, originals, key, &mut checks)?;
     }
     checks.push(check_files(release, &report)?);
     checks.push(check_gate(&policy, &report));
@@ -116,7 +118,7 @@ pub fn verify_with_keys(release: &Path, originals: &[PathBuf], file: &KeyFile) -
     if originals.is_empty() {
         return verify(release, originals, None);
     }
-    let (mut erased, mut last) = (ring.entries().any(|entry| matches!(entry.state, KeyState::Erased { .. })), None);
+    let (mut erased, mut last) = (ring.entries().any(|entry| matches!(entry.state, KeyState::Erased)), None);
     for key in file.keys() {
         let verification = verify(release, originals, Some(key))?;
         if verification.checks.first().is_some_and(|check| check.holds == Some(true)) {
