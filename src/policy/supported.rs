@@ -81,8 +81,10 @@ impl Policy {
 
 /// Tokens by period or session of other columns than the person's would need the same care, which this version takes for people only.
 fn check_pseudonym(key: &str, spec: &PseudonymSpec) -> Result<()> {
-    let subject = key == "subject.pseudonym";
-    if !subject && matches!(spec.scope, Scope::Period | Scope::Session) || spec.scope == Scope::Fragment {
+    if spec.scope == Scope::Fragment {
+        return Err(Error::unsupported(format!("{key}.scope"), "the pseudonym scope fragment"));
+    }
+    if key != "subject.pseudonym" && matches!(spec.scope, Scope::Period | Scope::Session) {
         let feature = format!("the pseudonym scope {} for a column other than the subject", spec.scope.name());
         return Err(Error::unsupported(format!("{key}.scope"), feature));
     }

@@ -71,6 +71,7 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     let shape = Shape {
         token: subject.clone().filter(|_| keeps_token),
         split: false,
+        joined: false,
         linked: subject.is_some() && (keeps_token || declared.iter().any(|(_, column)| is_token_of_identifier(column))),
         items: levels.iter().map(|level| level.iter().map(|&column| schema.field(column).name().clone()).collect()).collect(),
         quasi_identifiers: declared

@@ -46,7 +46,8 @@ impl Measured {
             Some(token) => Some(table.column(token)?),
             None => schema.index_of(OWNER).ok(),
         };
-        let unit = schema.index_of(UNIT).ok();
+        // Where a telephone number joins all rows of a person, that their token changes does not help.
+        let unit = schema.index_of(UNIT).ok().filter(|_| !shape.joined);
         Ok(Self { table, marks, subject, unit })
     }
 
@@ -226,7 +227,8 @@ impl Measurement<'_> {
                         .iter()
                         .map(|r| UnicityPoint { known: r.known, before: None, after: Some(r.rate), after_upper: Some(r.upper) })
                         .collect();
-                    let knowledge = if shape.split { "surviving items of one token, uniform" } else { "surviving items, uniform" };
+                    let knowledge =
+                        if shape.split && !shape.joined { "surviving items of one token, uniform" } else { "surviving items, uniform" };
                     results.extend(found.into_iter().map(|result| entry(result, knowledge)));
                 }
                 AttackName::KnownValues => {
@@ -244,7 +246,7 @@ impl Measurement<'_> {
                         let known = self.knowable(&columns, shape);
                         let (rows, owner) = measured.linked();
                         let found = known_rows(&rows, owner, &known, &self.policy.gate, &self.seed, self.memory)?;
-                        results.extend(found.into_iter().map(|result| entry_of_rows(result, shape.split)));
+                        results.extend(found.into_iter().map(|result| entry_of_rows(result, shape.split && !shape.joined)));
                     }
                 }
                 other => results.push(Attack::not_run(other, "not available in this version")),

@@ -69,6 +69,8 @@ pub(super) struct Shape {
     pub(super) token: Option<String>,
     /// Whether there are tokens that stand for periods or sessions of people: [`UNIT`] joins what such a token joins.
     pub(super) split: bool,
+    /// Whether tokens of another identifier join all rows of a person, whatever their own token does.
+    pub(super) joined: bool,
     /// Whether something joins the rows of a person: the token, or the tokens of another identifier.
     pub(super) linked: bool,
     /// Item columns by level, finest first.
@@ -92,8 +94,8 @@ impl Workshop<'_> {
         self.cap(&mut marks)?;
         let item_levels = item_levels(self.product, &columns, table)?;
         // A telephone number tells the rows of a person together as well as the person's token, also when it is a token itself.
-        let mut tokens = columns.iter().filter(|(_, column)| is_token_of_identifier(column));
-        let linked = self.pool.subject.is_some() && (keeps_token || tokens.next().is_some());
+        let joined = self.pool.subject.is_some() && columns.iter().any(|(_, column)| is_token_of_identifier(column));
+        let linked = self.pool.subject.is_some() && (keeps_token || joined);
         let mut generalized = self.generalize(&columns, linked, &mut marks, &item_levels)?;
         generalized.settle(self, &marks)?;
         let fit_seconds = clock.elapsed().as_secs_f64();
@@ -108,6 +110,7 @@ impl Workshop<'_> {
         let shape = Shape {
             token: (keeps_token && !split).then(|| TOKEN.to_owned()),
             split,
+            joined,
             linked,
             items: item_levels
                 .iter()

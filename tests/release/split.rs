@@ -121,6 +121,18 @@ fn one_token_a_unit_and_none_without_a_time() {
         assert!(verification.holds, "{scope}: {:?}", verification.checks.iter().filter(|c| c.holds == Some(false)).collect::<Vec<_>>());
         let people = verification.checks.iter().find(|check| check.statement == "holds 60 people").expect("a check");
         assert_eq!(people.holds, None, "{scope}: the file cannot tell");
+        // The same in a table of text, where a missing token is an empty field.
+        let csv = Run::new();
+        let path = csv.path("events.parquet");
+        write_parquet(&path, &table(&rows));
+        let job = Anonymizer::new(policy(&policy_text(pseudonym, ""))).input([&path]).output(csv.out()).key(key());
+        let text = job.format(backmask::io::SinkFormat::Csv).run().expect("published");
+        let stated = &text.report.pseudonyms[0];
+        assert_eq!(stated.distinct, Some(token_of.len() as u64));
+        let checks = verify(&text.release, &[path], Some(&key())).expect("a release").checks;
+        assert!(checks.iter().all(|check| check.holds != Some(false)), "{scope}: {checks:?}");
+        let periods = checks.iter().find(|check| check.statement == "no token is in two periods");
+        assert_eq!(periods.map(|check| check.holds), (scope != "session").then_some(Some(true)), "{scope}");
     }
 }
 
@@ -217,6 +229,32 @@ fn splitting_tokens_is_seen_by_the_attacks() {
     assert!((rate("scope = 'product'") - 1.0).abs() < 1e-9);
     assert!(rate("scope = 'period', period = 'day'") < 1e-9);
     assert!((rate("scope = 'period', period = 'month'") - 1.0).abs() < 1e-9, "both days are in January 1970");
+}
+
+#[test]
+fn another_identifier_joins_what_tokens_part() {
+    let mut rows = Vec::new();
+    for person in 0..100_usize {
+        for (day, artist) in [(0, person / 10), (1, 10 + person % 10)] {
+            rows.push((format!("p{person}"), Some(day * DAY), format!("a{artist}")));
+        }
+    }
+    let mut table = table(&rows);
+    table.remove_column(3);
+    let phones = texts(rows.iter().map(|row| row.0.as_str()));
+    let table = batch([
+        ("subject_id", table["subject_id"].clone()),
+        ("started_at", table["started_at"].clone()),
+        ("artist", table["artist"].clone()),
+        ("phone", phones),
+    ]);
+    for (phone, expected) in [("treatment = { pseudonym = { } }", 1.0), ("treatment = 'drop'", 0.0)] {
+        let text = policy_text("scope = 'period', period = 'day'", "")
+            .replace("row = { role = 'other' }", &format!("phone = {{ role = 'identifier', {phone} }}"));
+        let (_run, outcome) = run(&text, &table);
+        let found = attack(&outcome.expect("published"), AttackName::KnownItems, 2).rate.expect("a rate");
+        assert!((found - expected).abs() < 1e-9, "{phone}: {found}");
+    }
 }
 
 #[test]
