@@ -69,19 +69,8 @@ pub struct Verification {
 /// # Ok::<(), backmask::Error>(())
 /// ```
 pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Result<Verification> {
-    let report_path = release.join("report.json");
-    let text = fs::read(&report_path).map_err(|e| Error::io(&report_path, e))?;
-    let report: Report = serde_json::from_slice(&text).map_err(|e| {
-        Error::data(
-            report_path.display().to_string(),
-            Some(e.line() as u64),
-            "is not a report of a release",
-            "give the folder release/ of a run",
-        )
-    })?;
-    let policy_path = release.join("policy.toml");
-    let policy_text = fs::read_to_string(&policy_path).map_err(|e| Error::io(&policy_path, e))?;
-    let policy = Policy::from_toml(&policy_text)?;
+    let (report, text) = read_report(release)?;
+    let (policy, policy_text) = read_policy(release)?;
     let mut checks = vec![check_commitment(&policy, &report, originals, key)?];
     checks.push(check_report(release, &text, &report)?);
     checks.push(check_policy(&policy, &policy_text, &report)?);
@@ -118,22 +107,35 @@ pub fn verify_with_keys(release: &Path, originals: &[PathBuf], file: &KeyFile) -
     if originals.is_empty() {
         return verify(release, originals, None);
     }
-    let (mut erased, mut last) = (ring.entries().any(|entry| matches!(entry.state, KeyState::Erased)), None);
+    let (report, _) = read_report(release)?;
+    let (policy, _) = read_policy(release)?;
     for key in file.keys() {
-        let verification = verify(release, originals, Some(key))?;
-        if verification.checks.first().is_some_and(|check| check.holds == Some(true)) {
-            return Ok(verification);
+        if check_commitment(&policy, &report, originals, Some(key))?.holds == Some(true) {
+            return verify(release, originals, Some(key));
         }
-        last = Some(verification);
     }
-    erased |= last.is_none();
-    match last {
-        Some(verification) if !erased => Ok(verification),
-        _ => Err(Error::Key {
+    if ring.entries().any(|entry| entry.state == KeyState::Erased) {
+        return Err(Error::Key {
             problem: "no key that the ring still has gives the commitment of the release, and some were erased".to_owned(),
             remedy: "give the ring or key file that the release was made with, and the originals it was made from".to_owned(),
-        }),
+        });
     }
+    verify(release, originals, Some(&file.active()?))
+}
+
+fn read_report(release: &Path) -> Result<(Report, Vec<u8>)> {
+    let path = release.join("report.json");
+    let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let report = serde_json::from_slice(&text).map_err(|e| {
+        Error::data(path.display().to_string(), Some(e.line() as u64), "is not a report of a release", "give the folder release/ of a run")
+    })?;
+    Ok((report, text))
+}
+
+fn read_policy(release: &Path) -> Result<(Policy, String)> {
+    let path = release.join("policy.toml");
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    Ok((Policy::from_toml(&text)?, text))
 }
 
 pub(super) fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> Check {

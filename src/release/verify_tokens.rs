@@ -304,6 +304,34 @@ mod tests {
     }
 
     #[test]
+    fn a_token_in_two_periods_is_found() {
+        let policy = Policy::from_toml(
+            "
+            version = 1
+            name = 'split'
+            subject = { column = 'user', pseudonym = { scope = 'period', period = 'week' } }
+            columns = { at = { role = 'time' } }
+            products = [{ name = 'log', kind = 'records' }]
+            ",
+        )
+        .unwrap();
+        let Product::Records(declared) = &policy.products[0] else { panic!("records") };
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("log.csv");
+        let holds = |rows: &str| {
+            std::fs::write(&path, format!("token,at\n{rows}")).unwrap();
+            check_periods(&policy, declared, &path, &["token".to_owned(), "at".to_owned()], "log").unwrap().unwrap().holds
+        };
+        // A Monday, the Sunday after it, and the next Monday.
+        assert_eq!(holds("a,2026-11-23T00:00:00Z\na,2026-11-29T23:59:59Z\nb,2026-11-30T00:00:00Z\n"), Some(true));
+        assert_eq!(holds("a,2026-11-23T00:00:00Z\na,2026-11-30T00:00:00Z\n"), Some(false));
+        // A row has a token if and only if it has a time.
+        assert_eq!(holds("a,2026-11-23T00:00:00Z\n,\n"), Some(true));
+        assert_eq!(holds("a,2026-11-23T00:00:00Z\nb,\n"), Some(false));
+        assert_eq!(holds("a,2026-11-23T00:00:00Z\n,2026-11-23T00:00:00Z\n"), Some(false));
+    }
+
+    #[test]
     fn a_claim_that_goes_too_far_is_found() {
         let spec = PseudonymSpec { method: PseudonymMethod::AesSiv, ..PseudonymSpec::default() };
         let honest = Pseudonym {

@@ -35,7 +35,9 @@ fn text(pseudonym: &str, recipient: &str, products: &[&str]) -> String {
         "
     );
     for product in products {
-        text += &format!("[[products]]\nname = '{product}'\nkind = 'records'\n");
+        text.push_str("[[products]]\nkind = 'records'\nname = '");
+        text.push_str(product);
+        text.push_str("'\n");
     }
     text
 }
