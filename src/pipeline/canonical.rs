@@ -203,6 +203,7 @@ fn kind(data_type: &DataType) -> &'static str {
         DataType::Time32(_) | DataType::Time64(_) => "time of day",
         DataType::Duration(_) => "duration",
         DataType::Interval(_) => "interval",
+        DataType::RunEndEncoded(..) => "run-end encoded",
         DataType::Decimal32(..) | DataType::Decimal64(..) | DataType::Decimal128(..) | DataType::Decimal256(..) => "decimal",
         _ => "nested",
     }

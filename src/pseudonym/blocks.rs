@@ -275,10 +275,12 @@ impl<'a> Form<'a> {
     }
 
     fn decode(&self, row: usize) -> Option<Token> {
-        let mut bytes = Vec::new();
         match self {
-            Self::Hex(texts) => hex::decode(texts(row).as_bytes(), &mut bytes).then_some(bytes)?.try_into().ok(),
-            Self::Base32(texts) => base32::decode(texts(row).as_bytes(), &mut bytes).then_some(bytes)?.try_into().ok(),
+            Self::Hex(texts) => hex::to_token(texts(row).as_bytes().try_into().ok()?),
+            Self::Base32(texts) => {
+                let mut bytes = Vec::new();
+                base32::decode(texts(row).as_bytes(), &mut bytes).then_some(bytes)?.try_into().ok()
+            }
             Self::Uuid(texts) => uuid::decode(texts(row).as_bytes()),
             Self::Bytes(bytes) => bytes(row).try_into().ok(),
         }

@@ -68,13 +68,14 @@ impl Distinct {
                 of_row.push(0);
                 continue;
             }
-            let place = low_bits(values.fingerprint(row) >> shift);
-            let [newer, older] = [place, place ^ 1].map(|place| recent[place]);
+            // Two places beside each other keep the last two values that belong there.
+            let place = low_bits(values.fingerprint(row) >> shift) & !1;
+            let [newer, older] = [recent[place], recent[place + 1]];
             let known = [newer, older].into_iter().find(|[first, _]| *first != u32::MAX && values.same(*first as usize, row));
             let slot = known.map_or(number(self.firsts.len()), |[_, slot]| slot);
             if known.is_none() {
                 self.firsts.push(number(row));
-                recent[place ^ 1] = newer;
+                recent[place + 1] = newer;
                 recent[place] = [number(row), slot];
             }
             of_row.push(slot);
@@ -135,7 +136,7 @@ mod tests {
     fn every_row_finds_its_own_value() {
         for (rows, distinct) in [(64, 1), (100, 5), (5_000, 700), (60_000, 2), (60_000, 20_000)] {
             let values = column(rows, distinct);
-            let texts = StringArray::from_iter(values.iter().map(|value| value.map(|value| format!("listener-{value}"))));
+            let texts = values.iter().map(|value| value.map(|value| format!("listener-{value}"))).collect::<StringArray>();
             let arrays: [ArrayRef; 2] = [Arc::new(UInt64Array::from(values.clone())), Arc::new(texts)];
             for array in arrays {
                 let found = find(&array).unwrap();

@@ -33,6 +33,19 @@ pub(super) fn decode(text: &[u8], bytes: &mut Vec<u8>) -> bool {
     sound
 }
 
+/// The token that 32 digits write.
+#[inline]
+pub(super) fn to_token(text: &[u8; 32]) -> Option<Token> {
+    let mut token = [0; 16];
+    let mut wrong = 0;
+    for (byte, pair) in token.iter_mut().zip(text.as_chunks::<2>().0) {
+        let [high, low] = pair.map(value);
+        wrong |= high | low;
+        *byte = (high << 4) | (low & 15);
+    }
+    (wrong < 16).then_some(token)
+}
+
 /// The digit of a number below 16, without a branch.
 #[inline]
 fn digit(number: u8) -> u8 {
@@ -58,6 +71,7 @@ mod tests {
         for byte in 0..=255_u8 {
             let expected = format!("{byte:02x}").repeat(16);
             assert_eq!(of_token(&[byte; 16]), expected.as_bytes());
+            assert_eq!(to_token(&of_token(&[byte; 16])), Some([byte; 16]));
             for length in 0..40 {
                 let (mut text, mut back) = (vec![b'x'], Vec::new());
                 append(&mut text, &vec![byte; length]);
@@ -70,6 +84,9 @@ mod tests {
 
     #[test]
     fn what_is_no_text_of_digits_is_noticed() {
+        for bad in ["0G", "G0", "AA", "é"] {
+            assert_eq!(to_token(format!("{}{bad}", "0".repeat(30)).as_bytes().first_chunk().unwrap()), None, "{bad}");
+        }
         for bad in ["0", "0G", "g0", "AB", "0x", " 0", "é", "00 "] {
             assert!(!decode(bad.as_bytes(), &mut Vec::new()), "{bad}");
         }

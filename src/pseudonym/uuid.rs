@@ -24,8 +24,10 @@ pub(super) fn decode(text: &[u8]) -> Option<Token> {
     for (to, from) in PARTS {
         digits[from..from + 4].copy_from_slice(&text[to..to + 4]);
     }
-    let mut bytes = Vec::with_capacity(16);
-    ([8, 13, 18, 23].iter().all(|&at| text[at] == b'-') && hex::decode(&digits, &mut bytes)).then_some(bytes)?.try_into().ok()
+    if [8, 13, 18, 23].iter().any(|&at| text[at] != b'-') {
+        return None;
+    }
+    hex::to_token(&digits)
 }
 
 /// Where in the text every four digits stand, and where among the digits.

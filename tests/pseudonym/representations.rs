@@ -23,7 +23,7 @@ fn names() -> Vec<Option<String>> {
 
 fn text_representations(names: &[Option<String>]) -> Vec<ArrayRef> {
     let texts = || names.iter().map(Option::as_deref);
-    let plain = StringArray::from_iter(texts());
+    let plain = texts().collect::<StringArray>();
     let mut widened: Vec<Option<&str>> = vec![Some("before")];
     widened.extend(texts());
     widened.push(None);
@@ -32,11 +32,11 @@ fn text_representations(names: &[Option<String>]) -> Vec<ArrayRef> {
     values.extend(texts());
     let keys: Int16Array = texts().zip(3_i16..).map(|(text, at)| if text.is_none() && at % 2 == 0 { None } else { Some(at) }).collect();
     vec![
-        Arc::new(LargeStringArray::from_iter(texts())),
-        Arc::new(StringViewArray::from_iter(texts())),
-        Arc::new(StringArray::from_iter(widened).slice(1, names.len())),
+        Arc::new(texts().collect::<LargeStringArray>()),
+        Arc::new(texts().collect::<StringViewArray>()),
+        Arc::new(widened.into_iter().collect::<StringArray>().slice(1, names.len())),
         cast(&plain, &DataType::Dictionary(Box::new(DataType::UInt32), Box::new(DataType::LargeUtf8))).unwrap(),
-        Arc::new(DictionaryArray::<Int16Type>::new(keys, Arc::new(StringArray::from_iter(values)))),
+        Arc::new(DictionaryArray::<Int16Type>::new(keys, Arc::new(values.into_iter().collect::<StringArray>()))),
         Arc::new(plain),
     ]
 }
@@ -81,7 +81,7 @@ fn texts() {
     for (method, dictionary, texts) in
         [(PseudonymMethod::AesBlock, uuid_dictionary, &uuids), (PseudonymMethod::Ff1, digit_dictionary, &digits)]
     {
-        let (tokens, expected) = (keyed(method), StringArray::from_iter(texts.iter().map(Option::as_deref)));
+        let (tokens, expected) = (keyed(method), texts.iter().map(Option::as_deref).collect::<StringArray>());
         assert_eq!(plain(&apply_encoded(&tokens, &dictionary).unwrap()), plain(&tokens.apply(&expected).unwrap()));
         assert_eq!(plain(&apply_once(&tokens, &dictionary).unwrap()), plain(&tokens.apply(&expected).unwrap()));
     }
@@ -93,9 +93,9 @@ fn bytes() {
         (0..200_u128).map(|i| (i % 9 != 4).then(|| (i % 50).wrapping_mul(0x1234_5678_9abc_def0_1357).to_le_bytes())).collect();
     let slices = || values.iter().map(|value| value.as_ref().map(<[u8; 16]>::as_slice));
     let arrays: Vec<ArrayRef> = vec![
-        Arc::new(BinaryArray::from_iter(slices())),
-        Arc::new(LargeBinaryArray::from_iter(slices())),
-        Arc::new(BinaryViewArray::from_iter(slices())),
+        Arc::new(slices().collect::<BinaryArray>()),
+        Arc::new(slices().collect::<LargeBinaryArray>()),
+        Arc::new(slices().collect::<BinaryViewArray>()),
         Arc::new(FixedSizeBinaryArray::try_from_sparse_iter_with_size(slices(), 16).unwrap()),
     ];
     for method in [PseudonymMethod::Blake3, PseudonymMethod::HmacSha256, PseudonymMethod::AesSiv] {

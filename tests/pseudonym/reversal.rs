@@ -261,7 +261,7 @@ fn missing_values_with_tokens_become_missing_again() {
         for (array, data_type) in [
             (Arc::new(Int64Array::from(vec![None, Some(i64::MIN), None, Some(i64::MAX)])) as ArrayRef, None),
             (Arc::new(UInt64Array::from(vec![None, Some(u64::MAX), None, Some(0)])), Some(DataType::UInt64)),
-            (every_kind()[15].0.clone(), Some(DataType::Decimal128(38, 0))),
+            (Arc::clone(&every_kind()[15].0), Some(DataType::Decimal128(38, 0))),
         ] {
             for first_row in [0, 1, u64::MAX - 3] {
                 let released = tokens.apply_from(&array, first_row).unwrap();
@@ -320,13 +320,17 @@ fn every_altered_bit_is_noticed() {
     let released = tokens.apply(&texts).unwrap();
     let released = released.as_binary::<i32>();
     for bit in 0..8 * released.value(2).len() {
-        let altered = BinaryArray::from_iter(released.iter().enumerate().map(|(row, token)| {
-            let mut token = token?.to_vec();
-            if row == 2 {
-                token[bit / 8] ^= 1 << (bit % 8);
-            }
-            Some(token)
-        }));
+        let altered = released
+            .iter()
+            .enumerate()
+            .map(|(row, token)| {
+                let mut token = token?.to_vec();
+                if row == 2 {
+                    token[bit / 8] ^= 1 << (bit % 8);
+                }
+                Some(token)
+            })
+            .collect::<BinaryArray>();
         key_error(tokens.reverse(&altered, None), "1 of 4", "row 2 ");
     }
     let integers = Int64Array::from(vec![Some(1), None, Some(2)]);
