@@ -24,8 +24,9 @@ const ROUNDS: u8 = 10;
 /// FF1 over AES-256 for the numerals of one radix.
 ///
 /// # Security
-/// FF1 is a permutation of all strings of one length, so it keeps equality, and without a secret tweak or key nothing else. It authenticates nothing: every
-/// string decrypts to something. Domains smaller than a million strings are refused, as revision 1 of the standard demands.
+/// FF1 is a permutation of all strings of one length: without the key an image says whether two strings are equal under one tweak, and how long they are.
+/// It authenticates nothing: every string decrypts to something. Domains of fewer than a million strings are refused, as revision 1 of the standard
+/// demands; just above that limit, whoever knows most strings of a domain with their images can tell the few that are left.
 ///
 /// # References
 /// M. Dworkin, *Methods for Format-Preserving Encryption*, NIST SP 800-38G, 2016, section 5.1 and algorithms 7 and 8; draft revision 1, 2019, section 5.1.

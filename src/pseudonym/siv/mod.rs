@@ -22,6 +22,10 @@ pub(super) const OVERHEAD: usize = 16;
 
 /// AES-256-SIV under one key with one list of associated data.
 ///
+/// # Security
+/// A sealed value shows the length of its plaintext, and whether two plaintexts are equal. Somebody without the key cannot make a value that opens, up to
+/// the birthday bound of 128-bit blocks: one key should seal far fewer than 2^48 blocks.
+///
 /// # References
 /// D. Harkins, *Synthetic Initialization Vector (SIV) Authenticated Encryption Using the Advanced Encryption Standard (AES)*, RFC 5297, 2008.
 pub(super) struct Siv {
