@@ -3,7 +3,7 @@
 mod common;
 
 use backmask::io::{Sink, SinkFormat, SinkOptions, create_sink};
-use backmask::keys::Key;
+use backmask::keys;
 use backmask::listening::simulate::Simulation;
 use backmask::policy::Policy;
 use backmask::release::report::Report;
@@ -38,7 +38,7 @@ struct Arguments {
     /// Files with people who are not in the pool, as a baseline (not in this version)
     #[arg(long, value_name = "PATH", num_args = 1.., requires = "policy")]
     control: Vec<PathBuf>,
-    /// Key file (see keygen); without one a key is made, used and forgotten
+    /// Key file (see keygen) or key ring, whose active key is used; without one a key is made, used and forgotten
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     /// Budget of the pool, for differentially private products (not in this version)
@@ -120,7 +120,7 @@ fn release(arguments: &Arguments, policy: &Path, console: &Console) -> Result<Su
 fn configured(policy: Policy, arguments: &Arguments, console: &Console) -> Result<Anonymizer> {
     let mut job = Anonymizer::new(policy).format(format(&arguments.format)).memory(arguments.memory).observer(observer(console));
     if let Some(file) = &arguments.key_file {
-        job = job.key(Key::from_file(file)?);
+        job = job.key(keys::open(file)?.active()?);
     }
     if let Some(threads) = arguments.threads {
         job = job.threads(threads);

@@ -2,8 +2,8 @@
 
 mod common;
 
-use backmask::keys::Key;
-use backmask::release::verify;
+use backmask::keys;
+use backmask::release::{verify, verify_with_keys};
 use clap::Parser;
 use common::{Output, Summary};
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ struct Arguments {
     /// The files it was made from; together with the key file they must give the commitment in the report
     #[arg(long, value_name = "PATH", num_args = 1..)]
     original: Vec<PathBuf>,
-    /// The key file it was made with
+    /// The key file or key ring it was made with
     #[arg(long, value_name = "FILE")]
     key_file: Option<PathBuf>,
     #[command(flatten)]
@@ -33,8 +33,10 @@ fn main() -> ExitCode {
     common::run(
         |arguments: &Arguments| arguments.console,
         |arguments, _| {
-            let key = arguments.key_file.as_ref().map(Key::from_file).transpose()?;
-            let verification = verify(&arguments.release, &arguments.original, key.as_ref())?;
+            let verification = match &arguments.key_file {
+                Some(file) => verify_with_keys(&arguments.release, &arguments.original, &keys::open(file)?)?,
+                None => verify(&arguments.release, &arguments.original, None)?,
+            };
             let lines: Vec<String> = verification
                 .checks
                 .iter()

@@ -6,6 +6,7 @@ mod failures;
 mod kills;
 mod newcomer;
 mod policies;
+mod pseudonymizing;
 mod pseudonyms;
 mod support;
 mod tampering;

@@ -12,6 +12,7 @@ use proptest::prelude::*;
 use std::collections::BTreeSet;
 
 mod mistakes;
+mod pseudonyms;
 
 /// A valid policy of every role, on which the tables below make one change at a time.
 const GOOD: &str = r#"

@@ -141,6 +141,61 @@ fn brute_force(lists: &[Vec<u32>], known: usize, broken: bool) -> f64 {
     if people.is_empty() { 0.0 } else { sum / people.len() as f64 }
 }
 
+fn run_units(matrix: &SubjectItems, owners: &[u32], known: usize, options: &AttackOptions) -> AttackResult {
+    let units = ids(matrix_people(matrix));
+    let items = ids((0..).take(matrix.items()));
+    KnownItems::of_units(matrix, &units, &items, owners).unwrap().run(known, options).unwrap()
+}
+
+/// Every person, each of their units, every knowledge set: a hit if no unit of somebody else has all that is known.
+fn brute_force_units(lists: &[Vec<u32>], owners: &[u32], known: usize) -> f64 {
+    let sets = distinct(lists);
+    let mut of_people: HashMap<u32, Vec<f64>> = HashMap::new();
+    for (own, &owner) in sets.iter().zip(owners).filter(|(own, _)| !own.is_empty()) {
+        let items: Vec<u32> = own.iter().copied().collect();
+        let (mut hits, mut tried) = (0.0, 0.0);
+        for mask in (0_u32..1 << items.len()).filter(|mask| mask.count_ones() as usize == known.min(items.len())) {
+            let knowledge: Vec<u32> = (0..items.len()).filter(|i| mask >> i & 1 == 1).map(|i| items[i]).collect();
+            let others = sets.iter().zip(owners).any(|(set, &other)| other != owner && knowledge.iter().all(|item| set.contains(item)));
+            tried += 1.0;
+            hits += if others { 0.0 } else { 1.0 };
+        }
+        of_people.entry(owner).or_default().push(hits / tried);
+    }
+    if of_people.is_empty() {
+        return 0.0;
+    }
+    of_people.values().map(|shares| shares.iter().sum::<f64>() / shares.len() as f64).sum::<f64>() / of_people.len() as f64
+}
+
+#[test]
+fn a_person_with_a_thousand_units_is_one_person() {
+    // One person has a thousand sessions with an item that nobody else has; ninety-nine people have one session with the common item.
+    let mut lists = vec![vec![0, 1]; 1000];
+    lists.extend(vec![vec![0]; 99]);
+    let owners: Vec<u32> = vec![0; 1000].into_iter().chain(1..100).collect();
+    let matrix = SubjectItems::from_lists(&lists, 2).unwrap();
+    let result = run_units(&matrix, &owners, 1, &options(100));
+    assert_eq!((result.people, result.rate.to_bits()), (100, 0.005_f64.to_bits()), "item 1, half of what is known of one in a hundred");
+    assert!((result.baseline - 0.01).abs() < 1e-15);
+    assert!((run_units(&matrix, &owners, 2, &options(100)).rate - 0.01).abs() < 1e-9);
+    // Broken: every session a person. The thousand hide each other, and nobody seems to be singled out.
+    let broken = run(&matrix, 2, &options(5000));
+    assert_eq!((broken.people, broken.rate.to_bits()), (1099, 0.0_f64.to_bits()));
+}
+
+#[test]
+fn owners_that_do_not_fit_are_refused() {
+    let matrix = SubjectItems::from_lists(&[vec![0], vec![0]], 1).unwrap();
+    for owners in [vec![0], vec![0, 1, 1], vec![0, 2], vec![0, u32::MAX]] {
+        assert!(KnownItems::of_units(&matrix, &[1, 2], &[3], &owners).is_err(), "{owners:?}");
+    }
+    assert!(KnownItems::of_units(&matrix, &[1], &[3], &[0, 0]).is_err());
+    // Ten deciles for owners, not for units.
+    let attack = KnownItems::of_units(&matrix, &[1, 2], &[3], &[0, 0]).unwrap();
+    assert!(attack.clone().with_deciles(&[0, 1]).is_err() && attack.with_deciles(&[3]).is_ok());
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(100))]
 
@@ -152,6 +207,69 @@ proptest! {
         prop_assert!((result.rate - brute_force(&lists, known, false)).abs() < 1e-9);
         prop_assert!((result.upper - result.rate).abs() < 1e-15);
         prop_assert_eq!(result.people, lists.iter().filter(|list| !list.is_empty()).count() as u64);
+    }
+
+    /// Units with owners equal the definition; an attack that took every unit for a person would not.
+    #[test]
+    fn units_with_owners_equal_brute_force(
+        units in proptest::collection::vec((proptest::collection::vec(0_u32..6, 0..6), 0_u32..4), 4..12),
+        known in 1_usize..5,
+    ) {
+        let (lists, owners): (Vec<Vec<u32>>, Vec<u32>) = units.into_iter().unzip();
+        let matrix = SubjectItems::from_lists(&lists, 6).unwrap();
+        let result = run_units(&matrix, &owners, known, &options(100));
+        prop_assert!(result.exact);
+        prop_assert!((result.rate - brute_force_units(&lists, &owners, known)).abs() < 1e-9);
+        let people: BTreeSet<u32> = lists.iter().zip(&owners).filter(|(list, _)| !list.is_empty()).map(|(_, owner)| *owner).collect();
+        prop_assert_eq!(result.people, people.len() as u64);
+        prop_assert_eq!(result.deciles.iter().map(|decile| decile.people).sum::<u64>(), people.len() as u64);
+        if let Some(sets) = result.match_sets {
+            prop_assert!(sets.maximum <= people.len() as u64);
+        }
+    }
+
+    /// With one unit each the attack is the one on people, figure by figure, exact or sampled.
+    #[test]
+    fn one_unit_each_is_the_attack_on_people(
+        lists in proptest::collection::vec(proptest::collection::vec(0_u32..30, 0..20), 2..30),
+        known in 1_usize..6,
+        trials in 1_u64..60,
+    ) {
+        let matrix = SubjectItems::from_lists(&lists, 30).unwrap();
+        let owners: Vec<u32> = (0..).take(lists.len()).collect();
+        let (units, people) = (run_units(&matrix, &owners, known, &options(trials)), run(&matrix, known, &options(trials)));
+        prop_assert_eq!((units.rate.to_bits(), units.match_sets, units.exact), (people.rate.to_bits(), people.match_sets, people.exact));
+        if units.exact {
+            prop_assert_eq!(units.people, people.people);
+        }
+    }
+
+    /// Renumbering units, owners and items changes nothing: exact or sampled.
+    #[test]
+    fn results_of_units_do_not_depend_on_codes(
+        units in proptest::collection::vec((proptest::collection::vec(0_u32..60, 1..30), 0_u32..9), 9..40),
+        known in 1_usize..6,
+        trials in 1_u64..60,
+    ) {
+        let (lists, owners): (Vec<Vec<u32>>, Vec<u32>) = units.into_iter().unzip();
+        let matrix = SubjectItems::from_lists(&lists, 60).unwrap();
+        let items = ids(0..60);
+        // A unit is named by what it has.
+        let name = |list: &Vec<u32>, items: &[u64], mirror: bool| {
+            let own: BTreeSet<u32> = list.iter().map(|&item| if mirror { 59 - item } else { item }).collect();
+            own.into_iter().fold(0_u64, |sum, item| sum.wrapping_add(items[item as usize]))
+        };
+        let names: Vec<u64> = lists.iter().map(|list| name(list, &items, false)).collect();
+        let options = options(trials);
+        let result = KnownItems::of_units(&matrix, &names, &items, &owners).unwrap().run(known, &options).unwrap();
+
+        let mirrored: Vec<Vec<u32>> = lists.iter().rev().map(|list| list.iter().map(|item| 59 - item).collect()).collect();
+        let other_owners: Vec<u32> = owners.iter().rev().map(|owner| 8 - owner).collect();
+        let other_items: Vec<u64> = items.iter().rev().copied().collect();
+        let other_names: Vec<u64> = mirrored.iter().map(|list| name(list, &other_items, false)).collect();
+        let other = SubjectItems::from_lists(&mirrored, 60).unwrap();
+        let again = KnownItems::of_units(&other, &other_names, &other_items, &other_owners).unwrap().run(known, &options).unwrap();
+        prop_assert_eq!(again, result);
     }
 
     /// Renumbering people and items, and reordering rows, changes nothing: exact or sampled.

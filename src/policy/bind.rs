@@ -161,6 +161,9 @@ impl Policy {
             .filter_map(|name| Some(Released { name, column: self.declaration(product.source, name)?, certain: true }))
             .collect();
         products::check_columns(self, index, product, &released)?;
+        if self.splits_tokens(product) {
+            self.time_of_tokens(product.source, available)?;
+        }
         products::check_generalization(self, index, product, &released, available)
     }
 
@@ -265,7 +268,7 @@ impl Policy {
     }
 
     /// Every declared pseudonym with its key in the policy.
-    pub(super) fn pseudonyms(&self) -> Vec<(String, &PseudonymSpec)> {
+    pub(crate) fn pseudonyms(&self) -> Vec<(String, &PseudonymSpec)> {
         let subject = self.subject.iter().map(|subject| ("subject.pseudonym".to_owned(), &subject.pseudonym));
         let columns = self.declared().filter_map(|(key, _, column)| match &column.treatment {
             Some(Treatment::Pseudonym(spec)) => Some((format!("{key}.treatment.pseudonym"), spec)),

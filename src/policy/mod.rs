@@ -12,6 +12,7 @@ mod model;
 mod parse;
 mod product;
 mod records;
+mod split;
 mod subject;
 mod supported;
 mod tagged;

@@ -1,6 +1,9 @@
 //! The person protected and the tokens that stand for them.
 
-use serde::{Deserialize, Serialize};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use std::fmt;
 
 /// Which column names the person, and what becomes of it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +57,19 @@ pub struct PseudonymSpec {
     pub codebook: bool,
 }
 
+impl PseudonymSpec {
+    /// How tokens are written: as `format` says, or the method's default.
+    #[must_use]
+    pub fn written_format(&self) -> TokenFormat {
+        self.format.unwrap_or(match self.method {
+            PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256 | PseudonymMethod::AesBlock => TokenFormat::Hex,
+            PseudonymMethod::AesSiv => TokenFormat::Base32,
+            PseudonymMethod::Ff1 => TokenFormat::Input,
+            PseudonymMethod::Dense => TokenFormat::Uint64,
+        })
+    }
+}
+
 /// How tokens are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -89,7 +105,7 @@ impl TokenFormat {
 }
 
 /// How long the tokens of the scope `period` live. Periods are cut in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "kebab-case")]
 #[non_exhaustive]
 pub enum Period {
@@ -101,6 +117,42 @@ pub enum Period {
     Month,
     /// This many days, counted from 1970-01-01.
     Days(u32),
+}
+
+/// `{ days = … }`.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DaysTable {
+    days: u32,
+}
+
+impl<'de> Deserialize<'de> for Period {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(PeriodVisitor)
+    }
+}
+
+struct PeriodVisitor;
+
+impl<'de> Visitor<'de> for PeriodVisitor {
+    type Value = Period;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"day\", \"week\", \"month\", or { days = … }")
+    }
+
+    fn visit_str<E: Error>(self, word: &str) -> Result<Period, E> {
+        match word {
+            "day" => Ok(Period::Day),
+            "week" => Ok(Period::Week),
+            "month" => Ok(Period::Month),
+            _ => Err(E::unknown_variant(word, &["day", "week", "month", "{ days = … }"])),
+        }
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, map: M) -> Result<Period, M::Error> {
+        DaysTable::deserialize(MapAccessDeserializer::new(map)).map(|table| Period::Days(table.days))
+    }
 }
 
 /// Methods of pseudonymization.

@@ -11,6 +11,7 @@ use crate::error::{Error, Result};
 use crate::io::{SinkFormat, Staging, sha256_file};
 use crate::keys::{Key, KeyOrigin};
 use crate::policy::{HierarchySpec, Policy, Product};
+use crate::pseudonym::Alphabet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
@@ -220,6 +221,9 @@ impl Anonymizer {
             forgotten = Key::forgotten()?;
             &forgotten
         };
+        self.check_pseudonyms(key)?;
+        // Never written and gone with this run.
+        let irreversible = key.irreversible()?;
         // Temporary files have no names, so nothing of them can be published.
         let scratch = staging.steward();
         let mut seconds = Seconds::default();
@@ -245,6 +249,7 @@ impl Anonymizer {
                 product,
                 pool: pool.table(product.source)?,
                 key,
+                irreversible: &irreversible,
                 selection: pool.selection(key),
                 memory: self.memory,
                 threads: self.threads,
@@ -297,6 +302,26 @@ impl Anonymizer {
                     format!("{key}.{name}.hierarchy"),
                     format!("the file {path} is not there"),
                     "give its path relative to the policy file",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// What only shows when tokens are made is better missed before the pool is read.
+    fn check_pseudonyms(&self, key: &Key) -> Result<()> {
+        for (place, spec) in self.policy.pseudonyms() {
+            if let Some(alphabet) = &spec.alphabet {
+                Alphabet::parse(alphabet).map_err(|error| match error {
+                    Error::Policy { problem, remedy, .. } => Error::policy(format!("{place}.alphabet"), problem, remedy),
+                    other => other,
+                })?;
+            }
+            if spec.codebook && *key.origin() == KeyOrigin::Forgotten {
+                return Err(Error::policy(
+                    format!("{place}.codebook"),
+                    "the codebook is sealed with the key file, and none was given",
+                    "give --key-file, or remove codebook",
                 ));
             }
         }

@@ -70,6 +70,8 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     let levels = item_levels(product, &declared, &pool.table)?;
     let shape = Shape {
         token: subject.clone().filter(|_| keeps_token),
+        split: false,
+        joined: false,
         linked: subject.is_some() && (keeps_token || declared.iter().any(|(_, column)| is_token_of_identifier(column))),
         items: levels.iter().map(|level| level.iter().map(|&column| schema.field(column).name().clone()).collect()).collect(),
         quasi_identifiers: declared
@@ -100,7 +102,7 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
         if shape.items.is_empty() || pool.subject.is_none() {
             results.push(Attack::not_run(AttackName::KnownItems, "no column of items, or none that names the person"));
         } else {
-            let found = known_items(&rows, &shape, &policy.gate, seed, memory)?;
+            let found = known_items(&rows, None, &shape, &policy.gate, seed, memory)?;
             report.unicity = found
                 .iter()
                 .map(|r| UnicityPoint { known: r.known, before: None, after: Some(r.rate), after_upper: Some(r.upper) })
@@ -111,8 +113,8 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     if attacks.contains(&AttackName::KnownValues) && !shape.columns.is_empty() {
         results.push(entry(known_values(&rows, &shape.columns, &policy.gate, seed, memory)?, "one row of the person"));
         if shape.linked {
-            let found = known_rows(&rows, &shape.columns, &policy.gate, seed, memory)?;
-            results.extend(found.into_iter().map(entry_of_rows));
+            let found = known_rows(&rows, None, &shape.columns, &policy.gate, seed, memory)?;
+            results.extend(found.into_iter().map(|result| entry_of_rows(result, false)));
         }
     }
     report.attacks = Some(results);

@@ -10,15 +10,16 @@ use crate::matrix::{CodeChunks, PairChunks, SubjectItems, content_hashes};
 use crate::policy::{AttackName, Gate};
 use crate::risk::{AttackOptions, AttackResult, KnownItems, KnownValues};
 
-/// Unicity for every number of known items of the gate.
+/// Unicity for every number of known items of the gate. With `owner`, the column of people, the subjects of the rows are what tokens link.
 pub(super) fn known_items(
     rows: &ReleasedRows<'_>,
+    owner: Option<usize>,
     shape: &Shape,
     gate: &Gate,
     seed: &[u8; 32],
     memory: usize,
 ) -> Result<Vec<AttackResult>> {
-    unicity(&Items::new(rows, shape)?, gate, seed, memory, 1)
+    unicity(&Items::new(rows, shape)?, owner, gate, seed, memory, 1)
 }
 
 /// Rows up to which the combination of all columns is tried.
@@ -26,9 +27,10 @@ const JOINT_ROWS: usize = 4_000_000;
 
 /// Several rows of a person: for every number of known rows, the column (or all columns together) whose values single out most people.
 ///
-/// Where a token joins the rows of a person, knowing what a few of the rows say in one column is like knowing a few items: days are as good as artists.
+/// Where a token joins the rows of a person (or, with `owner`, some of them), knowing what a few of the rows say in one column is like knowing a few items: days are as good as artists.
 pub(super) fn known_rows(
     rows: &ReleasedRows<'_>,
+    owner: Option<usize>,
     columns: &[String],
     gate: &Gate,
     seed: &[u8; 32],
@@ -40,7 +42,7 @@ pub(super) fn known_rows(
     }
     let mut worst: Vec<AttackResult> = Vec::new();
     for set in sets {
-        for mut result in unicity(&Items::joint(rows, &set)?, gate, seed, memory, 2)? {
+        for mut result in unicity(&Items::joint(rows, &set)?, owner, gate, seed, memory, 2)? {
             result.name = AttackName::KnownValues;
             result.columns.clone_from(&set);
             match worst.iter_mut().find(|other| other.known == result.known) {
@@ -54,14 +56,24 @@ pub(super) fn known_rows(
 }
 
 /// The attack with every number of known things from `least` on.
-fn unicity(items: &Items<'_>, gate: &Gate, seed: &[u8; 32], memory: usize, least: usize) -> Result<Vec<AttackResult>> {
+fn unicity(
+    items: &Items<'_>,
+    owner: Option<usize>,
+    gate: &Gate,
+    seed: &[u8; 32],
+    memory: usize,
+    least: usize,
+) -> Result<Vec<AttackResult>> {
     let matrix = SubjectItems::build(items, items.rows.rows.subjects()?, items.count(), Budget::new(memory).algorithm())?;
     let item_ids = items.ids(seed)?;
     // People are named by what they have, so that choices depend neither on tokens nor on the order of rows.
     let subject_ids: Vec<u64> = (0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX))
         .map(|subject| matrix.items_of(subject).iter().fold(0_u64, |sum, &item| sum.wrapping_add(item_ids[item as usize])))
         .collect();
-    let attack = KnownItems::new(&matrix, &subject_ids, &item_ids)?;
+    let attack = match owner {
+        None => KnownItems::new(&matrix, &subject_ids, &item_ids)?,
+        Some(owner) => KnownItems::of_units(&matrix, &subject_ids, &item_ids, &items.rows.rows.owners(owner)?)?,
+    };
     let options = AttackOptions::new(gate, *seed);
     gate.known_items.iter().filter(|&&known| known >= least).map(|&known| attack.run(known, &options)).collect()
 }
@@ -88,8 +100,9 @@ pub(super) fn entry(result: AttackResult, knowledge: &str) -> Attack {
 }
 
 /// An entry of the report for an attack that knows several rows.
-pub(super) fn entry_of_rows(result: AttackResult) -> Attack {
-    let knowledge = format!("in {} rows of the person, by what tells most", result.known);
+pub(super) fn entry_of_rows(result: AttackResult, split: bool) -> Attack {
+    let whose = if split { "one token" } else { "the person" };
+    let knowledge = format!("in {} rows of {whose}, by what tells most", result.known);
     entry(result, &knowledge)
 }
 

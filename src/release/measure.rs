@@ -5,6 +5,7 @@ use super::budget::Budget;
 use super::records::{Made, OWNER, Shape, Workshop};
 use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
 use super::rows::ReleasedRows;
+use super::units::UNIT;
 use crate::anonymity::verify::{Claim, ClassCounter, ClassReport, People};
 use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, CodedTableBuilder, TableOptions};
@@ -33,6 +34,8 @@ struct Measured {
     table: CodedTable,
     marks: Vec<Vec<u8>>,
     subject: Option<usize>,
+    /// What tokens link, where they do not stand for people.
+    unit: Option<usize>,
 }
 
 impl Measured {
@@ -43,7 +46,15 @@ impl Measured {
             Some(token) => Some(table.column(token)?),
             None => schema.index_of(OWNER).ok(),
         };
-        Ok(Self { table, marks, subject })
+        // Where a telephone number joins all rows of a person, that their token changes does not help.
+        let unit = schema.index_of(UNIT).ok().filter(|_| !shape.joined);
+        Ok(Self { table, marks, subject, unit })
+    }
+
+    /// The rows as tokens link them, and the column of people if that is another one.
+    fn linked(&self) -> (ReleasedRows<'_>, Option<usize>) {
+        let rows = ReleasedRows { table: &self.table, marks: &self.marks, subject: self.unit.or(self.subject) };
+        (rows, self.subject.filter(|_| self.unit.is_some()))
     }
 
     fn rows(&self) -> ReleasedRows<'_> {
@@ -210,12 +221,15 @@ impl Measurement<'_> {
                         results.push(Attack::not_run(attack, reason));
                         continue;
                     }
-                    let found = known_items(&measured.rows(), shape, &self.policy.gate, &self.seed, self.memory)?;
+                    let (rows, owner) = measured.linked();
+                    let found = known_items(&rows, owner, shape, &self.policy.gate, &self.seed, self.memory)?;
                     report.unicity = found
                         .iter()
                         .map(|r| UnicityPoint { known: r.known, before: None, after: Some(r.rate), after_upper: Some(r.upper) })
                         .collect();
-                    results.extend(found.into_iter().map(|result| entry(result, "surviving items, uniform")));
+                    let knowledge =
+                        if shape.split && !shape.joined { "surviving items of one token, uniform" } else { "surviving items, uniform" };
+                    results.extend(found.into_iter().map(|result| entry(result, knowledge)));
                 }
                 AttackName::KnownValues => {
                     let columns: Vec<String> = shape.columns.clone();
@@ -230,8 +244,9 @@ impl Measurement<'_> {
                     results.push(entry(result, &tried));
                     if shape.linked {
                         let known = self.knowable(&columns, shape);
-                        let found = known_rows(&measured.rows(), &known, &self.policy.gate, &self.seed, self.memory)?;
-                        results.extend(found.into_iter().map(entry_of_rows));
+                        let (rows, owner) = measured.linked();
+                        let found = known_rows(&rows, owner, &known, &self.policy.gate, &self.seed, self.memory)?;
+                        results.extend(found.into_iter().map(|result| entry_of_rows(result, shape.split && !shape.joined)));
                     }
                 }
                 other => results.push(Attack::not_run(other, "not available in this version")),
@@ -268,7 +283,7 @@ pub(super) fn compare_with_pool(measurement: &Measurement<'_>, workshop: &Worksh
     let marks = workshop.pool.marks()?;
     let rows = workshop.rows(&marks);
     if attacks.contains(&AttackName::KnownItems) && !made.shape.items.is_empty() && workshop.pool.subject.is_some() {
-        for result in known_items(&rows, &made.shape, &measurement.policy.gate, &measurement.seed, measurement.memory)? {
+        for result in known_items(&rows, None, &made.shape, &measurement.policy.gate, &measurement.seed, measurement.memory)? {
             for attack in
                 made.report.attacks.iter_mut().flatten().filter(|a| a.name == AttackName::KnownItems && a.known == Some(result.known))
             {

@@ -17,11 +17,14 @@ mod records;
 mod remake;
 pub mod report;
 mod rows;
+mod tokens;
+mod units;
 mod verify;
+mod verify_tokens;
 
 pub use anonymizer::{Anonymizer, Outcome, Stage};
 pub use assess::assess;
-pub use verify::{Check, Verification, verify};
+pub use verify::{Check, Verification, verify, verify_with_keys};
 
 use crate::error::Result;
 use crate::policy::Policy;

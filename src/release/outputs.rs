@@ -4,14 +4,15 @@ use super::columns::{Maker, OutputColumn, first_times};
 use super::generalize::Generalized;
 use super::records::{TOKEN, Workshop};
 use super::report::{ColumnReport, ProductReport, Pseudonym};
+use super::tokens::Tokens;
 use crate::error::{Error, Result};
-use crate::keys::{Domain, KeyOrigin};
-use crate::pipeline::{Kernel, apply_once};
-use crate::policy::{Column, PseudonymSpec, Role, Treatment};
-use crate::pseudonym::{PseudonymDomain, Pseudonymizer, subject_key};
+use crate::keys::Domain;
+use crate::pipeline::apply_once;
+use crate::policy::{Column, PseudonymMethod, PseudonymSpec, Role, Scope, Treatment};
 use crate::transform::{self, DayShift};
-use arrow::array::ArrayRef;
+use arrow::array::Array;
 use arrow::datatypes::DataType;
+use std::sync::Arc;
 
 impl Workshop<'_> {
     #[expect(clippy::too_many_arguments, reason = "what a column becomes is said in three places: file, report, pseudonyms")]
@@ -27,6 +28,7 @@ impl Workshop<'_> {
     ) -> Result<Vec<OutputColumn>> {
         let table = &self.pool.table;
         let mut outputs = Vec::new();
+        let split = self.split_subject(keeps_token, marks)?;
         for (name, column) in columns {
             let index = table.column(name)?;
             let data_type = table.schema().field(index).data_type().clone();
@@ -37,15 +39,18 @@ impl Workshop<'_> {
                     continue;
                 }
                 let spec = self.subject().unwrap_or_default();
-                let values = self.tokens(name, &spec, index)?;
-                report.columns.push(became(name, column, format!("{TOKEN}: a keyed token")));
-                pseudonyms.push(self.pseudonym(name, &spec));
+                let tokens = match &split {
+                    Some(tokens) => tokens.clone(),
+                    None => self.tokens(name, &spec, index, marks)?,
+                };
+                report.columns.push(became(name, column, format!("{TOKEN}: {}", token_text(&spec))));
+                pseudonyms.push(tokens.report);
                 outputs.insert(
                     0,
                     OutputColumn {
                         name: TOKEN.to_owned(),
-                        data_type: DataType::Utf8,
-                        maker: Maker::Values { column: index, values },
+                        data_type: tokens.values.data_type().clone(),
+                        maker: Maker::Values { column: tokens.column, values: tokens.values },
                         item_level: None,
                     },
                 );
@@ -57,7 +62,7 @@ impl Workshop<'_> {
                 outputs.push(OutputColumn { name: (*name).clone(), data_type: made.data_type, maker: made.maker, item_level });
                 continue;
             }
-            let (maker, output_type, text) = self.treated(name, column, index, data_type, marks, pseudonyms)?;
+            let (maker, output_type, text) = self.treated(name, column, index, data_type, marks, split.as_ref(), pseudonyms)?;
             report.columns.push(became(name, column, text));
             outputs.push(OutputColumn { name: (*name).clone(), data_type: output_type, maker, item_level });
         }
@@ -72,6 +77,14 @@ impl Workshop<'_> {
         Ok(outputs)
     }
 
+    /// The tokens of the people's periods or sessions, if the product shows such.
+    fn split_subject(&self, keeps_token: bool, marks: &[Vec<u8>]) -> Result<Option<Tokens>> {
+        let (Some(subject), true, true) = (self.pool.subject, keeps_token, self.pool.units.is_some()) else { return Ok(None) };
+        let name = self.pool.table.schema().field(subject).name().clone();
+        self.split_tokens(&name, &self.subject().unwrap_or_default(), subject, marks).map(Some)
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "what a column becomes is said in three places: file, report, pseudonyms")]
     fn treated(
         &self,
         name: &str,
@@ -79,6 +92,7 @@ impl Workshop<'_> {
         index: usize,
         data_type: DataType,
         marks: &[Vec<u8>],
+        split: Option<&Tokens>,
         pseudonyms: &mut Vec<Pseudonym>,
     ) -> Result<(Maker, DataType, String)> {
         let table = &self.pool.table;
@@ -89,11 +103,17 @@ impl Workshop<'_> {
         };
         Ok(match treatment {
             Treatment::Pseudonym(spec) => {
-                pseudonyms.push(self.pseudonym(name, spec));
-                (Maker::Values { column: index, values: self.tokens(name, spec, index)? }, DataType::Utf8, text)
+                let tokens = self.tokens(name, spec, index, marks)?;
+                pseudonyms.push(tokens.report);
+                let data_type = tokens.values.data_type().clone();
+                (Maker::Values { column: index, values: tokens.values }, data_type, text)
             }
             Treatment::Shift { days } => {
-                let subject = need_subject()?;
+                // One shift for all tokens of a person would tell which belong together: it shows where their periods begin.
+                let (subject, whose) = match split {
+                    Some(tokens) => (tokens.column, Arc::clone(&tokens.values)),
+                    None => need_subject().and_then(|subject| Ok((subject, table.values(subject)?)))?,
+                };
                 let key = self.key.derive(&Domain {
                     recipient: &self.policy.recipient,
                     release: &self.policy.name,
@@ -101,12 +121,14 @@ impl Workshop<'_> {
                     column: name,
                     ..Domain::of("day-shift")
                 });
-                let days = DayShift::new(&key, *days).days(table.values(subject)?.as_ref())?;
+                let days = DayShift::new(&key, *days).days(whose.as_ref())?;
+                let text = if split.is_some() { text.replace("each person", "each token") } else { text };
                 (Maker::Shifted { time: index, subject, days }, data_type, text)
             }
             Treatment::Relative => {
-                let subject = need_subject()?;
+                let subject = split.map_or_else(need_subject, |tokens| Ok(tokens.column))?;
                 let first = first_times(table, marks, subject, index)?;
+                let text = if split.is_some() { text.replace("the person's", "the token's") } else { text };
                 (Maker::Relative { time: index, subject, first }, DataType::Int64, text)
             }
             other => match transform::kernel(other)? {
@@ -131,31 +153,15 @@ impl Workshop<'_> {
             Maker::Mapped { column, kernel: None }
         })
     }
+}
 
-    /// Tokens of the distinct values of a column.
-    fn tokens(&self, name: &str, spec: &PseudonymSpec, column: usize) -> Result<ArrayRef> {
-        let domain = PseudonymDomain {
-            scope: spec.scope,
-            recipient: &self.policy.recipient,
-            release: &self.policy.name,
-            product: &self.product.name,
-            column: name,
-            period: "",
-        };
-        let key = subject_key(self.key, &domain)?;
-        Pseudonymizer::new(spec.method, key)?.apply(self.pool.table.values(column)?.as_ref())
-    }
-
-    fn pseudonym(&self, name: &str, spec: &PseudonymSpec) -> Pseudonym {
-        let key_id = self.key.origin().id().map(str::to_owned);
-        Pseudonym {
-            column: name.to_owned(),
-            method: spec.method,
-            scope: spec.scope,
-            reversible: false,
-            reproducible: *self.key.origin() != KeyOrigin::Forgotten,
-            key_id,
-        }
+/// What the token of a person is, in a few words for the report.
+fn token_text(spec: &PseudonymSpec) -> String {
+    let token = if spec.method == PseudonymMethod::Dense { "a number" } else { "a keyed token" };
+    match spec.scope {
+        Scope::Period => format!("{token} for each period"),
+        Scope::Session => format!("{token} for each session"),
+        _ => token.to_owned(),
     }
 }
 
@@ -170,6 +176,7 @@ fn describe(treatment: &Treatment) -> String {
         Treatment::Buckets(bounds) => format!("put into {} buckets", bounds.len() + 1),
         Treatment::Round(to) => format!("rounded to multiples of {to}"),
         Treatment::Clamp(low, high) => format!("moved into [{low}, {high}]"),
+        Treatment::Pseudonym(spec) if spec.method == PseudonymMethod::Dense => "replaced by a number".to_owned(),
         Treatment::Pseudonym(_) => "replaced by a keyed token".to_owned(),
     }
 }

@@ -2,6 +2,7 @@
 
 use super::columns::{HELD_OUT, NOBODY, RELEASED};
 use super::report::{Excluded, InputFile};
+use super::units::Units;
 use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, TableOptions};
 use crate::io::{LeftOut, ReadOptions, Source, sha256_file};
@@ -26,6 +27,8 @@ pub(super) struct PoolTable {
     pub(super) subject: Option<usize>,
     /// People who are set aside as a control group, by code.
     pub(super) held_out: Vec<bool>,
+    /// Periods or sessions of people, where each has a token of its own.
+    pub(super) units: Option<Units>,
 }
 
 impl PoolTable {
@@ -171,7 +174,7 @@ fn open(policy: &Policy, paths: &[PathBuf], table: Table) -> Result<Vec<Arc<dyn 
 }
 
 /// Columns of a table that some product needs.
-fn wanted(policy: &Policy, table: Table, columns: &BTreeMap<String, Column>) -> BTreeSet<String> {
+fn wanted(policy: &Policy, table: Table, columns: &BTreeMap<String, Column>, times: Option<&String>) -> BTreeSet<String> {
     let mut wanted = BTreeSet::new();
     for product in &policy.products {
         let Product::Records(product) = product else { continue };
@@ -180,6 +183,9 @@ fn wanted(policy: &Policy, table: Table, columns: &BTreeMap<String, Column>) -> 
         }
         let listed = |name: &String| product.columns.as_ref().is_none_or(|listed| listed.contains(name));
         wanted.extend(columns.iter().filter(|(name, column)| listed(name) && !column.is_dropped()).map(|(name, _)| name.clone()));
+        if policy.splits_tokens(product) {
+            wanted.extend(times.cloned());
+        }
         if product.order == Order::SubjectTime {
             wanted.extend(columns.iter().filter(|(_, column)| column.role == Role::Time).map(|(name, _)| name.clone()));
         }
@@ -199,7 +205,10 @@ fn read_table(
     let names: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
     let columns = policy.bind(table, &names)?;
     let subject_name = policy.subject.as_ref().map(|subject| subject.column.as_str()).filter(|name| names.contains(name));
-    let mut wanted = wanted(policy, table, &columns);
+    let splits =
+        |product: &Product| matches!(product, Product::Records(product) if product.source == table && policy.splits_tokens(product));
+    let time = policy.products.iter().any(splits).then(|| policy.time_of_tokens(table, &names)).transpose()?;
+    let mut wanted = wanted(policy, table, &columns, time.as_ref());
     wanted.extend(subject_name.map(str::to_owned));
     if wanted.is_empty() {
         // The rows still count: read the first column and release nothing of it.
@@ -258,7 +267,16 @@ fn read_table(
             return Err(Error::data(path, None, "was changed while it was read", "run again when nothing writes to it"));
         }
     }
-    Ok(PoolTable { table, columns, subject, held_out: Vec::new() })
+    let spec = policy.subject.as_ref().map(|subject| &subject.pseudonym);
+    let (table, units) = match (subject, &time, spec) {
+        (Some(subject), Some(time), Some(spec)) => {
+            let time = table.column(time)?;
+            let (table, units) = Units::add(table, subject, time, spec, options.memory, &options.folder)?;
+            (table, Some(units))
+        }
+        _ => (table, None),
+    };
+    Ok(PoolTable { table, columns, subject, held_out: Vec::new(), units })
 }
 
 fn needs_codes(role: Role) -> bool {

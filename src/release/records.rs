@@ -6,14 +6,15 @@ use super::generalize::{self, Generalized};
 use super::pool::PoolTable;
 use super::report::{ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
+use super::units::UNIT;
 use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, OrderedRows, RowOrder, TableOptions, Then};
 use crate::io::{SinkFormat, SinkOptions, create_sink, write_all};
 use crate::keys::{Domain, Key};
-use crate::matrix::{cap, generalize_items};
-use crate::policy::{Column, Order, Otherwise, Policy, ProductKind, PseudonymSpec, RecordsProduct, Role, Scope, Treatment};
+use crate::matrix::{cap, content_hashes, generalize_items};
+use crate::policy::{Column, Order, Otherwise, Policy, ProductKind, PseudonymSpec, RecordsProduct, Role, Scope, TokenFormat, Treatment};
 use crate::transform;
-use arrow::array::{AsArray, RecordBatch, UInt32Array};
+use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -23,7 +24,7 @@ use std::time::Instant;
 /// Name of the column that holds the tokens of people.
 pub(super) const TOKEN: &str = "token";
 
-/// Name of the column that holds the owners of rows while a product without tokens is recounted.
+/// Name of the column that holds the owners of rows while a product whose tokens are not people is recounted.
 pub(super) const OWNER: &str = "\u{0}owner";
 
 /// What a product is made with.
@@ -33,6 +34,8 @@ pub(super) struct Workshop<'a> {
     pub(super) product: &'a RecordsProduct,
     pub(super) pool: &'a PoolTable,
     pub(super) key: &'a Key,
+    /// Makes tokens that nobody can make again; forgotten with the run.
+    pub(super) irreversible: &'a Key,
     /// Chooses the rows under a cap.
     pub(super) selection: &'a Key,
     pub(super) memory: usize,
@@ -62,14 +65,18 @@ pub(super) struct Made {
 /// Which columns of a written product play which part.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Shape {
-    /// The column of tokens that join the rows of a person.
+    /// The column of tokens that stand for people: it joins all rows of a person.
     pub(super) token: Option<String>,
+    /// Whether there are tokens that stand for periods or sessions of people: [`UNIT`] joins what such a token joins.
+    pub(super) split: bool,
+    /// Whether tokens of another identifier join all rows of a person, whatever their own token does.
+    pub(super) joined: bool,
     /// Whether something joins the rows of a person: the token, or the tokens of another identifier.
     pub(super) linked: bool,
     /// Item columns by level, finest first.
     pub(super) items: Vec<Vec<String>>,
     pub(super) quasi_identifiers: Vec<String>,
-    /// All columns but the token.
+    /// All columns but the token of people.
     pub(super) columns: Vec<String>,
 }
 
@@ -87,8 +94,8 @@ impl Workshop<'_> {
         self.cap(&mut marks)?;
         let item_levels = item_levels(self.product, &columns, table)?;
         // A telephone number tells the rows of a person together as well as the person's token, also when it is a token itself.
-        let mut tokens = columns.iter().filter(|(_, column)| is_token_of_identifier(column));
-        let linked = self.pool.subject.is_some() && (keeps_token || tokens.next().is_some());
+        let joined = self.pool.subject.is_some() && columns.iter().any(|(_, column)| is_token_of_identifier(column));
+        let linked = self.pool.subject.is_some() && (keeps_token || joined);
         let mut generalized = self.generalize(&columns, linked, &mut marks, &item_levels)?;
         generalized.settle(self, &marks)?;
         let fit_seconds = clock.elapsed().as_secs_f64();
@@ -99,8 +106,11 @@ impl Workshop<'_> {
         let owned = self.write(path, format, &outputs, keeps_token, &marks)?;
         self.describe(&marks, &mut report);
         generalized.describe(self, &mut report);
+        let split = keeps_token && self.pool.units.is_some();
         let shape = Shape {
-            token: keeps_token.then(|| TOKEN.to_owned()),
+            token: (keeps_token && !split).then(|| TOKEN.to_owned()),
+            split,
+            joined,
             linked,
             items: item_levels
                 .iter()
@@ -143,7 +153,7 @@ impl Workshop<'_> {
                 "rename the column of the input with [input.columns]",
             ));
         }
-        if self.pool.columns.contains_key(OWNER) {
+        if self.pool.columns.contains_key(OWNER) || self.pool.columns.contains_key(UNIT) {
             return Err(Error::column("(owner)", "has a name that is needed for counting people", "rename the column of the input"));
         }
         Ok(columns)
@@ -297,7 +307,9 @@ impl Workshop<'_> {
             })
             .expose();
         let ranks = self.ranks(outputs, keeps_token)?;
-        let order = match (self.product.order, self.pool.subject, &ranks) {
+        // The column whose codes the tokens follow: people, or their periods or sessions.
+        let units = self.pool.units.as_ref().map(|units| units.column).filter(|_| keeps_token);
+        let order = match (self.product.order, units.or(self.pool.subject), &ranks) {
             (Order::SubjectTime, Some(subject), Some(ranks)) => RowOrder::Ranked { subject, ranks, then: self.time_column(outputs)?, seed },
             _ => RowOrder::Shuffled { seed },
         };
@@ -306,20 +318,26 @@ impl Workshop<'_> {
             sources.push(*subject);
             sources.extend(then.as_ref().map(|then| then.column));
         }
-        // Rows that no token links can only be counted in people with the help of the pool.
-        let owner = self.pool.subject.filter(|_| !keeps_token);
+        // Rows whose tokens are not people can only be counted in people with the help of the pool.
+        let owner = self.pool.subject.filter(|_| !keeps_token || units.is_some());
         sources.extend(owner);
         let ordered = OrderedRows::new(table, &sources, marks, is_released, order, Budget::new(self.memory).ordering(), self.folder)?;
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
-        let mut with_owners = owner.map(|_| self.owned_rows(&schema)).transpose()?;
+        let first = usize::from(units.is_some());
+        let mut with_owners = owner.map(|_| self.owned_rows(&schema, units.is_some())).transpose()?;
+        let mut alone = u32::try_from(units.map_or(Ok(0), |units| table.distinct(units))?).unwrap_or(NULL_CODE);
         let batches = (0..ordered.bins()).map(|bin| {
             let bin = ordered.bin(bin)?;
             let marks = bin.marks()?;
             let arrays = outputs.iter().map(|output| output.make(&bin, &marks)).collect::<Result<Vec<_>>>()?;
             if let (Some(owner), Some((builder, schema))) = (owner, &mut with_owners) {
-                let mut arrays = arrays.clone();
+                // The token itself comes first; its unit stands for it.
+                let mut arrays = arrays[first..].to_vec();
+                if let Some(units) = units {
+                    arrays.push(Arc::new(units_of_rows(&bin.codes(units)?, &mut alone)?));
+                }
                 arrays.push(Arc::new(UInt32Array::from(bin.codes(owner)?)));
                 builder.push(&RecordBatch::try_new(Arc::clone(schema), arrays).map_err(|e| Error::arrow("recounting rows", &e))?)?;
             }
@@ -331,8 +349,11 @@ impl Workshop<'_> {
     }
 
     /// A table for the written rows and their owners.
-    fn owned_rows(&self, schema: &Schema) -> Result<(CodedTableBuilder, SchemaRef)> {
-        let mut fields = schema.fields().to_vec();
+    fn owned_rows(&self, schema: &Schema, split: bool) -> Result<(CodedTableBuilder, SchemaRef)> {
+        let mut fields = schema.fields()[usize::from(split)..].to_vec();
+        if split {
+            fields.push(Arc::new(Field::new(UNIT, DataType::UInt32, true)));
+        }
         fields.push(Arc::new(Field::new(OWNER, DataType::UInt32, true)));
         let schema = Arc::new(Schema::new(fields));
         let coded: Vec<&str> = schema.fields().iter().map(|field| field.name().as_str()).collect();
@@ -357,18 +378,26 @@ impl Workshop<'_> {
                 "keep the subject column, or shuffle",
             ));
         };
-        let tokens = values.as_string::<i32>();
-        Ok(Some(
-            tokens
-                .iter()
-                .map(|token| {
-                    token.and_then(|token| token.get(..16)).and_then(|head| u64::from_str_radix(head, 16).ok()).unwrap_or(u64::MAX)
-                })
-                .collect(),
-        ))
+        // The head of a token in hexadecimal digits is a uniform number already. Other tokens may be small numbers or have few characters, and the order needs ranks that are spread evenly.
+        if self.subject().is_some_and(|spec| spec.written_format() == TokenFormat::Hex)
+            && let Some(tokens) = values.as_string_opt::<i32>()
+        {
+            let head = |token: &str| token.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok());
+            return Ok(Some(tokens.iter().map(|token| token.and_then(head).unwrap_or(u64::MAX)).collect()));
+        }
+        let key = self.key.derive(&Domain {
+            recipient: &self.policy.recipient,
+            release: &self.policy.name,
+            product: &self.product.name,
+            ..Domain::of("token-order")
+        });
+        let mut ranks = content_hashes(&[Arc::clone(values)], key.expose())?;
+        for (_, rank) in ranks.iter_mut().enumerate().filter(|&(row, _)| values.is_null(row)) {
+            *rank = u64::MAX;
+        }
+        Ok(Some(ranks))
     }
 
-    /// The released time. A time that is dropped may not order the rows: their order would tell what was dropped.
     /// The released time column and what its treatment makes of it: an order by the raw times would tell what the treatment hides.
     fn time_column(&self, outputs: &[OutputColumn]) -> Result<Option<Then>> {
         let released = outputs.iter().find_map(|output| {
@@ -452,6 +481,23 @@ pub(super) fn item_levels(product: &RecordsProduct, columns: &[(&String, &Column
         level.sort_unstable_by_key(rank);
     }
     Ok(levels)
+}
+
+/// Units of rows, each row without one being a unit of its own.
+fn units_of_rows(codes: &[u32], alone: &mut u32) -> Result<UInt32Array> {
+    let mut units = Vec::with_capacity(codes.len());
+    for &code in codes {
+        if code == NULL_CODE {
+            units.push(*alone);
+            *alone = alone
+                .checked_add(1)
+                .filter(|&next| next < NULL_CODE)
+                .ok_or_else(|| Error::column(TOKEN, "has too many rows without a time to be counted", "use the scope \"none\""))?;
+        } else {
+            units.push(code);
+        }
+    }
+    Ok(units.into())
 }
 
 fn released(marks: &[Vec<u8>]) -> u64 {

@@ -23,9 +23,15 @@ pub(super) fn check_with_pool(policy: &Policy, report: &Report, originals: &[Pat
     for stated in &report.products {
         let made = again.products.iter().find(|made| made.name == stated.name);
         let same = made.is_some_and(|made| made.sha256.is_some() && made.sha256 == stated.sha256);
-        let found = if same { "the same bytes" } else { "other bytes: from other originals, with another key or by another version" };
+        let irreversible =
+            report.pseudonyms.iter().any(|pseudonym| pseudonym.irreversible && pseudonym.product.as_ref() == Some(&stated.name));
+        let found = match (same, irreversible) {
+            (true, _) => "the same bytes",
+            (false, true) => "its irreversible tokens cannot be made again, so its bytes cannot",
+            (false, false) => "other bytes: from other originals, with another key or by another version",
+        };
         // Another version may write the same rows in other bytes.
-        let verdict = if same || report.version == env!("CARGO_PKG_VERSION") { Some(same) } else { None };
+        let verdict = if same || (report.version == env!("CARGO_PKG_VERSION") && !irreversible) { Some(same) } else { None };
         checks.push(note(Some(&stated.name), "the file can be made again", verdict, found.to_owned()));
         if let Some(made) = made.filter(|_| same) {
             for check in checks.iter_mut().filter(|check| check.product.as_ref() == Some(&stated.name) && check.holds.is_none()) {
@@ -74,7 +80,7 @@ fn remake(policy: &Policy, report: &Report, originals: &[PathBuf], key: &Key) ->
 }
 
 /// Which of the originals are which table: those whose columns the policy declares for it.
-fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
+pub(super) fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
     let wants = |table| policy.products.iter().any(|product| matches!(product, Product::Records(product) if product.source == table));
     let input = policy.input.clone().unwrap_or_default();
     let fits = |path: &PathBuf, table| -> bool {

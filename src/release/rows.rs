@@ -34,6 +34,20 @@ impl ReleasedRows<'_> {
         }
     }
 
+    /// The owner of every code of the subject column, where that is not the column of people; `owner` is.
+    pub(super) fn owners(&self, owner: usize) -> Result<Vec<u32>> {
+        let mut owners = vec![0; self.subjects()?];
+        self.visit(&[owner], &mut |_, units, people| {
+            for (&unit, &person) in units.iter().zip(&people[0]) {
+                if let Some(slot) = owners.get_mut(unit as usize) {
+                    *slot = person;
+                }
+            }
+            Ok(())
+        })?;
+        Ok(owners)
+    }
+
     /// Subject codes of a chunk whose first row has the number `first_row`.
     fn subject_codes(&self, chunk: usize, first_row: usize, codes: &mut Vec<u32>) -> Result<()> {
         codes.clear();
@@ -189,7 +203,9 @@ impl<'a> PrioritizedRows<'a> {
             Ok(())
         })?;
         let schema = rows.table.schema();
-        let (numbers, others): (Vec<usize>, Vec<usize>) = (0..schema.fields().len()).partition(|&column| rows.table.is_packed(column));
+        // What the run added is numbered by the order of the rows, so it says nothing about the content of one.
+        let own = (0..schema.fields().len()).filter(|&column| !schema.field(column).name().starts_with('\0'));
+        let (numbers, others): (Vec<usize>, Vec<usize>) = own.partition(|&column| rows.table.is_packed(column));
         let columns = others
             .into_iter()
             .map(|column| {

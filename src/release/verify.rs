@@ -3,11 +3,12 @@
 use super::measure::{k_anonymity, recount};
 use super::pool::{commitment, file_of};
 use super::remake::check_with_pool;
-use super::report::{Audience, Guarantee, ProductReport, Report, Unit, Verified, html};
+use super::report::{Audience, Guarantee, ProductReport, Pseudonym, Report, Unit, Verified, html};
+use super::verify_tokens::{check_tokens, check_tokens_with_pool};
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::io::{ReadOptions, contents, read, sha256_file};
-use crate::keys::Key;
+use crate::keys::{Key, KeyFile, KeyState};
 use crate::listening::open;
 use crate::pipeline::value_type;
 use crate::policy::{Model, Policy, Product, RecordsProduct, Role, Table};
@@ -55,7 +56,8 @@ pub struct Verification {
 /// `holds: None`, unverifiable. Attack figures enter the check of the gate as they are stated.
 ///
 /// With the original files and the key file, the commitment to the inputs is checked, and the products are made again: if a file comes out with the same bytes, its
-/// people, attacks and class sizes are compared as well (unit `release+pool`). That needs originals which fit the released policy without its `[input]`, and no hierarchy files.
+/// people, attacks and class sizes are compared as well (unit `release+pool`), and every token is looked for among those of the originals' values (not for numbers, sessions and
+/// irreversible tokens). That needs originals which fit the released policy without its `[input]`, and no hierarchy files.
 ///
 /// # Errors
 /// The folder holds no release, or a file of it cannot be read. A statement that is not true is no error: see [`Verification::holds`].
@@ -67,19 +69,8 @@ pub struct Verification {
 /// # Ok::<(), backmask::Error>(())
 /// ```
 pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Result<Verification> {
-    let report_path = release.join("report.json");
-    let text = fs::read(&report_path).map_err(|e| Error::io(&report_path, e))?;
-    let report: Report = serde_json::from_slice(&text).map_err(|e| {
-        Error::data(
-            report_path.display().to_string(),
-            Some(e.line() as u64),
-            "is not a report of a release",
-            "give the folder release/ of a run",
-        )
-    })?;
-    let policy_path = release.join("policy.toml");
-    let policy_text = fs::read_to_string(&policy_path).map_err(|e| Error::io(&policy_path, e))?;
-    let policy = Policy::from_toml(&policy_text)?;
+    let (report, text) = read_report(release)?;
+    let (policy, policy_text) = read_policy(release)?;
     let mut checks = vec![check_commitment(&policy, &report, originals, key)?];
     checks.push(check_report(release, &text, &report)?);
     checks.push(check_policy(&policy, &policy_text, &report)?);
@@ -93,20 +84,61 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
         match declared {
             Some(declared) => {
                 let shown = shown.get("products").and_then(|products| products.get(&product.name));
-                check_product(release, &policy, declared, product, shown, &mut checks)?;
+                check_product(release, &policy, declared, (product, &report.pseudonyms), shown, &mut checks)?;
             }
             None => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
         }
     }
     if let (Some(key), false) = (key, originals.is_empty()) {
         check_with_pool(&policy, &report, originals, key, &mut checks);
+        check_tokens_with_pool(release, &policy, &report, originals, key, &mut checks)?;
     }
     checks.push(check_files(release, &report)?);
     checks.push(check_gate(&policy, &report));
     Ok(Verification { holds: checks.iter().all(|check| check.holds != Some(false)), checks })
 }
 
-fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> Check {
+/// As [`verify()`], with a key file or key ring: of a ring the key is taken whose commitment to the originals is that of the release.
+///
+/// # Errors
+/// As for [`verify()`]; [`Error::Key`] if no key of the ring gives the commitment and some were erased, or the ring has no active key to try.
+pub fn verify_with_keys(release: &Path, originals: &[PathBuf], file: &KeyFile) -> Result<Verification> {
+    let Some(ring) = file.ring() else { return verify(release, originals, Some(&file.active()?)) };
+    if originals.is_empty() {
+        return verify(release, originals, None);
+    }
+    let (report, _) = read_report(release)?;
+    let (policy, _) = read_policy(release)?;
+    for key in file.keys() {
+        if check_commitment(&policy, &report, originals, Some(key))?.holds == Some(true) {
+            return verify(release, originals, Some(key));
+        }
+    }
+    if ring.entries().any(|entry| entry.state == KeyState::Erased) {
+        return Err(Error::Key {
+            problem: "no key that the ring still has gives the commitment of the release, and some were erased".to_owned(),
+            remedy: "give the ring or key file that the release was made with, and the originals it was made from".to_owned(),
+        });
+    }
+    verify(release, originals, Some(&file.active()?))
+}
+
+fn read_report(release: &Path) -> Result<(Report, Vec<u8>)> {
+    let path = release.join("report.json");
+    let text = fs::read(&path).map_err(|e| Error::io(&path, e))?;
+    let report = serde_json::from_slice(&text).map_err(|e| {
+        Error::data(path.display().to_string(), Some(e.line() as u64), "is not a report of a release", "give the folder release/ of a run")
+    })?;
+    Ok((report, text))
+}
+
+fn read_policy(release: &Path) -> Result<(Policy, String)> {
+    let path = release.join("policy.toml");
+    let text = fs::read_to_string(&path).map_err(|e| Error::io(&path, e))?;
+    Ok((Policy::from_toml(&text)?, text))
+}
+
+pub(super) fn check(product: &str, statement: &str, holds: Option<bool>, found: String) -> Check {
     let verified = if holds.is_some() { Verified::Release } else { Verified::Unverifiable };
     Check { product: (!product.is_empty()).then(|| product.to_owned()), statement: statement.to_owned(), verified, holds, found }
 }
@@ -163,7 +195,7 @@ fn check_product(
     release: &Path,
     policy: &Policy,
     declared: &RecordsProduct,
-    stated: &ProductReport,
+    (stated, pseudonyms): (&ProductReport, &[Pseudonym]),
     shown: Option<&Value>,
     checks: &mut Vec<Check>,
 ) -> Result<()> {
@@ -189,13 +221,23 @@ fn check_product(
     if !same {
         return Ok(());
     }
-    let token = policy.keeps_subject(declared).then(|| super::records::TOKEN.to_owned());
-    let counted = Counted::count(policy, declared, &path, token.as_deref())?;
+    let shown_token = policy.keeps_subject(declared).then_some(super::records::TOKEN);
+    // Tokens by period or session are not people.
+    let split = policy.splits_tokens(declared);
+    let token = shown_token.filter(|_| !split).map(str::to_owned);
+    let counted = Counted::count(policy, declared, &path, shown_token)?;
     checks.push(check(name, &format!("has {} rows", stated.rows), Some(counted.rows == stated.rows), format!("{} rows", counted.rows)));
     if let Some(subjects) = stated.subjects {
         let statement = format!("holds {subjects} people");
         checks.push(match (&token, policy.subject.is_none()) {
             (Some(_), _) => check(name, &statement, Some(counted.tokens == subjects), format!("{} tokens", counted.tokens)),
+            // Every person has a token, or a row without one.
+            _ if split && counted.tokens + counted.alone < subjects => {
+                check(name, &statement, Some(false), format!("{} tokens and {} rows without one", counted.tokens, counted.alone))
+            }
+            _ if split => {
+                check(name, &statement, None, format!("{} tokens, of which a person may have several; needs the pool", counted.tokens))
+            }
             (None, true) => {
                 check(name, &statement, Some(counted.rows == subjects), format!("{} rows, each a different person", counted.rows))
             }
@@ -204,6 +246,7 @@ fn check_product(
         });
     }
     check_columns(stated, &counted, checks);
+    check_tokens(policy, declared, &path, (name, pseudonyms), checks)?;
     checks.push(check_declared(policy, declared, stated));
     checks.push(check_levels(&path, stated, shown)?);
     for guarantee in &stated.guarantees {
@@ -462,6 +505,8 @@ fn check_gate(policy: &Policy, report: &Report) -> Check {
 struct Counted {
     rows: u64,
     tokens: u64,
+    /// Rows without a token.
+    alone: u64,
     columns: Vec<String>,
     smallest_support: Option<u64>,
 }
@@ -491,8 +536,11 @@ impl Counted {
             let shown = items.iter().map(|item| texts(&batch, item)).collect::<Result<Vec<_>>>()?;
             for row in 0..batch.num_rows() {
                 let person = match owners.as_ref().map(|owners| owners[row].clone()) {
-                    Some(owner) => {
-                        let owner = owner.unwrap_or_default();
+                    Some(None) => {
+                        counted.alone += 1;
+                        counted.rows + row as u64
+                    }
+                    Some(Some(owner)) => {
                         let hash = u64::from_le_bytes(first_eight(blake3::hash(owner.as_bytes()).as_bytes()));
                         tokens.insert(owner);
                         hash
@@ -529,7 +577,7 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().fold(String::new(), |text, byte| text + &format!("{byte:02x}"))
 }
 
-fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
+pub(super) fn texts(batch: &RecordBatch, column: &str) -> Result<Vec<Option<String>>> {
     let index = batch.schema().index_of(column).map_err(|e| Error::arrow("reading a product", &e))?;
     let column = batch.column(index);
     let failed = |e| Error::arrow("reading a product", &e);

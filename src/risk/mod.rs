@@ -9,6 +9,7 @@
 
 mod known_items;
 mod known_values;
+mod owners;
 mod result;
 mod seed;
 mod target;

@@ -28,6 +28,21 @@ impl Tally {
         }
     }
 
+    /// Counts all attempts against the units of one person, each (successes, attempts): the person's share is the mean of the units' shares.
+    pub(super) fn add_units(&mut self, units: &[(u64, u64)]) {
+        let mut sum = 0;
+        for &(successes, trials) in units {
+            self.trials += trials;
+            self.successes += successes;
+            if trials > 0 {
+                sum += (u128::from(successes) << 40).div_ceil(u128::from(trials));
+            }
+        }
+        if !units.is_empty() {
+            self.shares += sum.div_ceil(units.len() as u128);
+        }
+    }
+
     /// Success probability: the mean of the people's own if all were attacked exhaustively, else that of the attempts.
     pub(super) fn rate(&self, exact: bool) -> f64 {
         if self.people == 0 || self.trials == 0 {
@@ -130,5 +145,14 @@ mod tests {
         let mut all = Tally { people: 1, ..Tally::default() };
         all.add(9, 9);
         assert!((all.rate(true) - 1.0).abs() < f64::EPSILON);
+        // A unit that is always found and one that never is, whatever their numbers of attempts.
+        let mut units = Tally { people: 1, ..Tally::default() };
+        units.add_units(&[(5, 5), (0, 1000)]);
+        assert!((units.rate(true) - 0.5).abs() < 1e-11);
+        let mut one = Tally { people: 3, ..Tally::default() };
+        one.add_units(&[(3, 3)]);
+        one.add_units(&[(0, 7)]);
+        one.add_units(&[(1, 2)]);
+        assert_eq!(one, tally);
     }
 }

@@ -343,25 +343,17 @@ fn contradictions_name_their_key_and_the_remedy() {
 #[test]
 fn what_is_not_built_is_refused() {
     let cases = [
-        ("column = \"subject_id\"\n", "column = \"subject_id\"\npseudonym = { method = \"ff1\" }\n", "subject.pseudonym.method", "ff1"),
         (
-            "column = \"subject_id\"\n",
-            "column = \"subject_id\"\npseudonym = { scope = \"session\" }\n",
-            "subject.pseudonym.scope",
+            "role = \"identifier\"",
+            "role = \"identifier\"\ntreatment = { pseudonym = { scope = \"session\", session_gap = 30 } }",
+            "profiles.columns.email.treatment.pseudonym.scope",
             "session",
-        ),
-        ("column = \"subject_id\"\n", "column = \"subject_id\"\npseudonym = { scope = \"period\" }\n", "subject.pseudonym.scope", "period"),
-        (
-            "column = \"subject_id\"\n",
-            "column = \"subject_id\"\npseudonym = { scope = \"fragment\" }\n",
-            "subject.pseudonym.scope",
-            "fragment",
         ),
         (
             "role = \"identifier\"",
-            "role = \"identifier\"\ntreatment = { pseudonym = { method = \"dense\" } }",
-            "profiles.columns.email.treatment.pseudonym.method",
-            "dense",
+            "role = \"identifier\"\ntreatment = { pseudonym = { scope = \"period\", period = \"day\" } }",
+            "profiles.columns.email.treatment.pseudonym.scope",
+            "other than the subject",
         ),
         (
             "[events.columns.genre]\nrole = \"item\"",

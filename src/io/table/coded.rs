@@ -7,8 +7,8 @@ use crate::error::{Error, Result};
 use crate::pipeline::{column_index, value_type};
 use arrow::array::{Array, ArrayRef, RecordBatch, UInt32Array};
 use arrow::compute::{concat, take};
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use std::path::PathBuf;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -197,6 +197,44 @@ impl CodedTable {
         self.to_array(column, &packed.gather(rows)?)
     }
 
+    /// The same table with one more coded column, whose values are the numbers from 0 to `distinct` − 1; `codes` gives those of a chunk. Rows beyond `memory` go to a file in `folder`.
+    ///
+    /// # Errors
+    /// A code is not below `distinct`, there is not one for each row, or the temporary file cannot be written.
+    pub fn with_codes(
+        mut self,
+        name: &str,
+        distinct: u32,
+        memory: usize,
+        folder: &Path,
+        mut codes: impl FnMut(&Self, usize) -> Result<Vec<u32>>,
+    ) -> Result<Self> {
+        let mut interner = ColumnInterner::new(name, &DataType::UInt32)?;
+        interner.extend(&UInt32Array::from_iter_values(0..distinct), &mut Vec::new())?;
+        for chunk in 0..self.chunks.len() {
+            let codes = codes(&self, chunk)?;
+            if codes.len() != self.chunks[chunk].rows || codes.iter().any(|&code| code >= distinct && code != NULL_CODE) {
+                return Err(Error::Parameter { name: "codes", problem: format!("needs one below {distinct} for each row") });
+            }
+            let mut stored = Stored::Memory(Packed::of_codes(&codes));
+            if self.memory() > memory {
+                if self.spill.is_none() {
+                    self.spill = Some(SpillFile::new(folder)?);
+                }
+                if let Some(file) = &self.spill {
+                    stored.spill(file)?;
+                }
+            }
+            self.chunks[chunk].columns.push(stored);
+        }
+        let mut fields = self.schema.fields().to_vec();
+        fields.push(Arc::new(Field::new(name, DataType::UInt32, true)));
+        self.schema = Arc::new(Schema::new(fields));
+        let column = StoredColumn { encoding: Encoding::Coded(Box::new(interner)), must_code: true, plain: false, values: OnceLock::new() };
+        self.columns.push(Arc::new(column));
+        Ok(self)
+    }
+
     pub(super) fn to_array(&self, column: usize, packed: &Packed) -> Result<ArrayRef> {
         let data_type = self.schema.field(column).data_type();
         match (&self.columns[column].encoding, packed) {
@@ -283,11 +321,8 @@ impl CodedTableBuilder {
                 Ok(StoredColumn { encoding, must_code, plain: false, values: OnceLock::new() })
             })
             .collect::<Result<_>>()?;
-        let fields: Vec<_> = schema
-            .fields()
-            .iter()
-            .map(|f| Arc::new(arrow::datatypes::Field::new(f.name(), plain_type(value_type(f.data_type())), true)))
-            .collect();
+        let fields: Vec<_> =
+            schema.fields().iter().map(|f| Arc::new(Field::new(f.name(), plain_type(value_type(f.data_type())), true))).collect();
         Ok(Self {
             schema: Arc::new(Schema::new(fields)),
             columns,

@@ -1,6 +1,6 @@
 //! Roles, treatments and item hierarchies of columns.
 
-use super::{header, hierarchy};
+use super::hierarchy;
 use crate::error::{Error, Result};
 use crate::policy::parse::is_file_name;
 use crate::policy::{Column, Policy, Role, Table, Treatment};
@@ -15,9 +15,6 @@ pub(super) fn check(policy: &Policy) -> Result<()> {
             check_treatment(policy, &format!("{key}.treatment"), column.role, treatment)?;
         }
         hierarchy::check(&key, column)?;
-    }
-    for (key, spec) in policy.pseudonyms() {
-        header::check_scope(policy, &key, spec.scope)?;
     }
     for (key, name, column) in policy.declared() {
         check_generalize_to(policy, &key, name, column)?;

@@ -1,7 +1,7 @@
 //! Version, name, links, `[input]` and `[subject]`.
 
 use crate::error::{Error, Result};
-use crate::policy::{Format, Input, Policy, Role, Scope};
+use crate::policy::{Format, Input, Policy, Role};
 use std::collections::BTreeMap;
 
 pub(super) fn check(policy: &Policy) -> Result<()> {
@@ -107,18 +107,6 @@ fn check_links(policy: &Policy) -> Result<()> {
     }
     if policy.link_products.len() == 1 {
         return Err(Error::policy("link_products", "one product alone cannot be linked", "name two or more products, or none"));
-    }
-    Ok(())
-}
-
-/// Tokens of a recipient need a recipient.
-pub(super) fn check_scope(policy: &Policy, key: &str, scope: Scope) -> Result<()> {
-    if scope == Scope::Recipient && policy.recipient.trim().is_empty() {
-        return Err(Error::policy(
-            format!("{key}.scope"),
-            "the tokens are those of a recipient, but the policy names none",
-            "give `recipient`, or choose the scope \"product\"",
-        ));
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ mod gate;
 mod header;
 mod hierarchy;
 pub(super) mod products;
+mod pseudonym;
 mod records;
 
 use super::Policy;
@@ -21,6 +22,7 @@ impl Policy {
     pub fn validate(&self) -> Result<()> {
         header::check(self)?;
         columns::check(self)?;
+        pseudonym::check(self)?;
         products::check(self)?;
         gate::check(&self.gate)?;
         self.check_supported()

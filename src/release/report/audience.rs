@@ -48,6 +48,10 @@ const FIELDS: &[(&str, Rule)] = &[
     ("input_commitment", Everyone),
     ("excluded", Steward),
     ("pseudonyms", Everyone),
+    ("pseudonyms.distinct", Syntactic),
+    ("pseudonyms.collision_probability", Syntactic),
+    ("pseudonyms.input_space_bits", Steward),
+    ("pseudonyms.warning", Steward),
     ("pseudonyms.key_id", Steward),
     ("products", Everyone),
     ("products.subjects", Syntactic),
@@ -160,13 +164,38 @@ impl Report {
 
 impl View {
     fn pseudonym(self, pseudonym: &Pseudonym) -> Pseudonym {
-        let Pseudonym { column, method, scope, reversible, reproducible, key_id } = pseudonym;
+        let Pseudonym {
+            column,
+            product,
+            method,
+            scope,
+            format,
+            period,
+            session_gap,
+            reversible,
+            reproducible,
+            irreversible,
+            distinct,
+            collision_probability,
+            input_space_bits,
+            warning,
+            key_id,
+        } = pseudonym;
         Pseudonym {
             column: column.clone(),
+            product: product.clone(),
             method: *method,
             scope: *scope,
+            format: *format,
+            period: *period,
+            session_gap: *session_gap,
             reversible: *reversible,
             reproducible: *reproducible,
+            irreversible: *irreversible,
+            distinct: self.option("pseudonyms.distinct", distinct.as_ref()),
+            collision_probability: self.option("pseudonyms.collision_probability", collision_probability.as_ref()),
+            input_space_bits: self.option("pseudonyms.input_space_bits", input_space_bits.as_ref()),
+            warning: self.option("pseudonyms.warning", warning.as_ref()),
             key_id: self.option("pseudonyms.key_id", key_id.as_ref()),
         }
     }

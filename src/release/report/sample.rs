@@ -1,7 +1,7 @@
 //! Realistic reports for tests, with every field filled.
 
 use super::*;
-use crate::policy::{AggregateFunction, AttackName, Metric, ProductKind, PseudonymMethod, Role, Scope};
+use crate::policy::{AggregateFunction, AttackName, Metric, Period, ProductKind, PseudonymMethod, Role, Scope, TokenFormat};
 use crate::risk::{Combination, DecileRate, MatchSets};
 use crate::units::Risk;
 use serde_json::json;
@@ -177,14 +177,42 @@ pub(crate) fn syntactic() -> Report {
             Excluded { reason: "incognito".to_owned(), rows: 412 },
             Excluded { reason: "podcast or audiobook".to_owned(), rows: 1033 },
         ]),
-        pseudonyms: vec![Pseudonym {
-            column: "subject_id".to_owned(),
-            method: PseudonymMethod::Blake3,
-            scope: Scope::Product,
-            reversible: false,
-            reproducible: true,
-            key_id: Some("a1b2c3d4".to_owned()),
-        }],
+        pseudonyms: vec![
+            Pseudonym {
+                column: "subject_id".to_owned(),
+                product: Some("log".to_owned()),
+                method: PseudonymMethod::Blake3,
+                scope: Scope::Period,
+                format: Some(TokenFormat::Hex),
+                period: Some(Period::Month),
+                session_gap: None,
+                reversible: false,
+                reproducible: true,
+                irreversible: false,
+                distinct: Some(9310),
+                collision_probability: Some(1.3e-31),
+                input_space_bits: None,
+                warning: None,
+                key_id: Some("a1b2c3d4".to_owned()),
+            },
+            Pseudonym {
+                column: "phone".to_owned(),
+                product: Some("log".to_owned()),
+                method: PseudonymMethod::Ff1,
+                scope: Scope::Session,
+                format: Some(TokenFormat::Input),
+                period: None,
+                session_gap: Some(30),
+                reversible: true,
+                reproducible: true,
+                irreversible: false,
+                distinct: Some(1701),
+                collision_probability: None,
+                input_space_bits: Some(33.2),
+                warning: Some("there are few telephone numbers".to_owned()),
+                key_id: Some("a1b2c3d4".to_owned()),
+            },
+        ],
         products: vec![people(), tastes(), log()],
         gate: GateVerdict {
             confidence: Some(0.95),

@@ -235,8 +235,19 @@ fn limits(report: &Report) -> Vec<String> {
     if has(ProductKind::Fragments) {
         sentences.push("Fragments: pieces of one history may be put together again by taste; how often that works was measured only for the attacks listed.".to_owned());
     }
-    if report.pseudonyms.iter().any(|pseudonym| pseudonym.reproducible || pseudonym.reversible) {
+    if report.pseudonyms.iter().any(|pseudonym| pseudonym.reversible) {
+        sentences.push(
+            "Whoever holds the key file (and the codebook, where numbers replace names) can turn tokens back into what they stand for. With regard to them the data is personal data."
+                .to_owned(),
+        );
+    } else if report.pseudonyms.iter().any(|pseudonym| pseudonym.reproducible) {
         sentences.push("Whoever holds the key file can find a person's token. With regard to them the data is personal data.".to_owned());
+    }
+    if report.pseudonyms.iter().any(|pseudonym| matches!(pseudonym.scope, Scope::Period | Scope::Session)) {
+        sentences.push(
+            "Tokens change by period or session, so tokens are not people. Tokens of one person may still be put together by what their rows say; attacks knew what one token shows."
+                .to_owned(),
+        );
     }
     if report.pseudonyms.iter().any(|pseudonym| matches!(pseudonym.scope, Scope::Recipient)) {
         sentences.push("Tokens are the same in all releases to this recipient, who can join them.".to_owned());

@@ -4,7 +4,7 @@
 
 use super::measured::{Attack, ClassSizes, UnicityPoint};
 use super::number;
-use crate::policy::{AggregateFunction, GateOn, Metric, Model, ProductKind, PseudonymMethod, Role, Scope};
+use crate::policy::{AggregateFunction, GateOn, Metric, Model, Period, ProductKind, PseudonymMethod, Role, Scope, TokenFormat};
 use crate::units::Risk;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -144,18 +144,45 @@ pub struct Excluded {
 }
 
 /// How the values of one column were replaced by tokens.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Pseudonym {
     /// The column.
     pub column: String,
+    /// The product that shows the tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub product: Option<String>,
     /// The method.
     pub method: PseudonymMethod,
     /// Where the same value has the same token.
     pub scope: Scope,
-    /// Whether somebody can compute the value from its token with a key that still exists.
+    /// How tokens are written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<TokenFormat>,
+    /// How long tokens live, for the scope `period`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub period: Option<Period>,
+    /// Minutes without an event after which a new token begins, for the scope `session`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session_gap: Option<u32>,
+    /// Whether somebody can compute the value from its token with a key or a codebook that still exists.
     pub reversible: bool,
     /// Whether the holder of a key file can make the same tokens again, and so test guesses.
     pub reproducible: bool,
+    /// Whether nobody can make or turn back a token, because bits of the key were forgotten.
+    #[serde(default)]
+    pub irreversible: bool,
+    /// Different tokens in the file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
+    /// Probability that two values share a token, from above; absent where tokens are one to one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub collision_probability: Option<f64>,
+    /// Binary logarithm of how many values there could be, as their form suggests. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub input_space_bits: Option<f64>,
+    /// What a small space of values means. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
     /// Id of the key file. Steward only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub key_id: Option<String>,

@@ -2,7 +2,7 @@
 
 use super::markup::Markup;
 use super::product;
-use crate::policy::{GateOn, PseudonymMethod, Scope};
+use crate::policy::{GateOn, Period, PseudonymMethod, Scope, TokenFormat};
 use crate::release::report::audience::Audience;
 use crate::release::report::statements::{self, Verdict};
 use crate::release::report::types::{Pseudonym, Report};
@@ -208,24 +208,59 @@ fn method(method: PseudonymMethod) -> &'static str {
     }
 }
 
-fn scope(scope: Scope) -> &'static str {
-    match scope {
-        Scope::Product => "one product: tokens of two products cannot be joined",
-        Scope::Release => "this release: its products can be joined",
-        Scope::Recipient => "all releases to this recipient: they can be joined",
-        Scope::Period => "one period of time",
-        Scope::Session => "one session",
-        Scope::Fragment => "one fragment",
-        Scope::None => "no tokens: the column is dropped",
+fn scope(pseudonym: &Pseudonym) -> String {
+    match pseudonym.scope {
+        Scope::Product => "one product: tokens of two products cannot be joined".to_owned(),
+        Scope::Release => "this release: its products can be joined".to_owned(),
+        Scope::Recipient => "all releases to this recipient: they can be joined".to_owned(),
+        Scope::Period => match pseudonym.period {
+            Some(Period::Day) => "one day: a person has another token every day".to_owned(),
+            Some(Period::Week) => "one week: a person has another token every week".to_owned(),
+            Some(Period::Month) => "one month: a person has another token every month".to_owned(),
+            Some(Period::Days(days)) => format!("{}: then a person gets another token", counted(u64::from(days), "day", "days")),
+            _ => "one period of time: then a person gets another token".to_owned(),
+        },
+        Scope::Session => match pseudonym.session_gap {
+            Some(minutes) => {
+                format!(
+                    "one session: after {} without an event a person gets another token",
+                    counted(u64::from(minutes), "minute", "minutes")
+                )
+            }
+            None => "one session: in the next a person has another token".to_owned(),
+        },
+        Scope::Fragment => "one fragment".to_owned(),
+        Scope::None => "no tokens: the column is dropped".to_owned(),
+    }
+}
+
+fn format_of(format: Option<TokenFormat>) -> &'static str {
+    match format {
+        Some(TokenFormat::Hex) => "hexadecimal digits",
+        Some(TokenFormat::Base32) => "Base32",
+        Some(TokenFormat::Binary) => "bytes (hexadecimal digits in text formats)",
+        Some(TokenFormat::Int64) => "signed integers",
+        Some(TokenFormat::Uint64) => "unsigned integers",
+        Some(TokenFormat::Input) => "in the form of the values",
+        _ => "–",
     }
 }
 
 fn reversibility(pseudonym: &Pseudonym) -> &'static str {
-    match (pseudonym.scope == Scope::None, pseudonym.reversible, pseudonym.reproducible) {
-        (true, _, _) => "There is nothing to reverse.",
-        (_, true, _) => "The holder of the key file can turn a token back into the value.",
-        (_, false, true) => "Tokens cannot be turned back. The holder of the key file can make the token of a value they already know.",
-        (_, false, false) => {
+    if pseudonym.scope == Scope::None {
+        return "There is nothing to reverse.";
+    }
+    match (pseudonym.reversible, pseudonym.reproducible, pseudonym.method) {
+        (true, _, PseudonymMethod::Dense) => "The holder of the codebook and of the key file can turn a number back into the value.",
+        (true, _, _) => "The holder of the key file can turn a token back into the value.",
+        (false, true, PseudonymMethod::Dense) => {
+            "A number alone cannot be turned back. The holder of the key file and of a list of the people can number the list again."
+        }
+        (false, true, _) => "Tokens cannot be turned back. The holder of the key file can make the token of a value they already know.",
+        (false, false, _) if pseudonym.irreversible => {
+            "Tokens cannot be turned back or made again by anybody: random bits of the key were used and forgotten."
+        }
+        (false, false, _) => {
             "Tokens cannot be turned back or made again by anybody: the key was made from random bits, used and forgotten."
         }
     }
@@ -243,18 +278,28 @@ fn pseudonyms(main: &mut Markup, report: &Report) {
             .map(|pseudonym| {
                 let key = pseudonym.key_id.as_ref().map(|id| format!(" Key file {id}.")).unwrap_or_default();
                 vec![
-                    pseudonym.column.clone(),
-                    method(pseudonym.method).to_owned(),
-                    scope(pseudonym.scope).to_owned(),
+                    pseudonym.product.as_ref().map_or_else(|| pseudonym.column.clone(), |product| format!("{} in {product}", pseudonym.column)),
+                    format!("{}; written as {}", method(pseudonym.method), format_of(pseudonym.format)),
+                    scope(pseudonym),
+                    pseudonym.distinct.map_or_else(|| "–".to_owned(), count),
+                    pseudonym.collision_probability.map_or_else(|| "none".to_owned(), number),
                     format!("{}{key}", reversibility(pseudonym)),
                 ]
             })
             .collect();
         section.table(
-            "A token alone protects nobody: it only keeps names out of the file.",
-            &["Column", "Method", "Same token within", "Reversal"],
+            "A token alone protects nobody: it only keeps names out of the file. Clashes: the probability that any two values share a token.",
+            &["Column", "Method", "Same token within", "#Tokens", "#Clashes", "Reversal"],
             &rows,
         );
+        let warnings: Vec<String> = report
+            .pseudonyms
+            .iter()
+            .filter_map(|pseudonym| Some(format!("{}: {}", pseudonym.column, pseudonym.warning.as_ref()?)))
+            .collect();
+        if !warnings.is_empty() {
+            bullets(section, &warnings);
+        }
     });
 }
 
