@@ -194,7 +194,7 @@ impl Pseudonymizer {
         self.cipher.tokens(array)
     }
 
-    /// The tokens of an array whose first row has the number `first_row` in its column (counted from 0). Errors count rows in the same way.
+    /// The tokens of an array whose first row has the number `first_row` in its column (counted from 0). Errors number rows from 1, from the start of that column.
     ///
     /// ```
     /// use backmask::arrow::array::{Array, AsArray, StringArray};
@@ -277,7 +277,7 @@ impl Pseudonymizer {
         self.reverse_from(tokens, original, 0)
     }
 
-    /// As [`Pseudonymizer::reverse`]; errors count rows from `first_row`.
+    /// As [`Pseudonymizer::reverse`]; `first_row` rows precede the array in its column, and errors count them too.
     ///
     /// # Errors
     /// As for [`Pseudonymizer::reverse`].

@@ -220,9 +220,9 @@ fn errors_of_several_threads_count_all_rows() {
     let ff1 = keyed(PseudonymMethod::Ff1);
     let messages = [apply_parallel(&ff1, &digits, 4), ff1.apply_from(&digits, 0)].map(|result| result.unwrap_err().to_string());
     assert_eq!(messages[0], messages[1]);
-    assert!(messages[0].contains("(20 rows)") && messages[0].contains("row 7 ") && !messages[0].contains("secret"), "{}", messages[0]);
+    assert!(messages[0].contains("(20 rows") && messages[0].contains("row 8") && !messages[0].contains("secret"), "{}", messages[0]);
     let message = ff1.apply_from(&digits.slice(8, 2_000), 1_000_008).unwrap_err().to_string();
-    assert!(message.contains("(2 rows)") && message.contains("row 1001007 "), "{message}");
+    assert!(message.contains("(2 rows") && message.contains("row 1001008"), "{message}");
 }
 
 #[test]
