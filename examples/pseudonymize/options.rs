@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ID", requires = "key_file")]
     pub(crate) key_id: Option<String>,
     /// blake3 | hmac-sha256 | aes-siv | aes-block | ff1 | dense
-    #[arg(long, value_parser = word::<PseudonymMethod>)]
+    #[arg(long, value_parser = word::<PseudonymMethod>, default_value = "blake3")]
     pub(crate) method: PseudonymMethod,
     /// product | release | recipient | period | session | fragment
     #[arg(long, value_parser = word::<Scope>, default_value = "product")]
@@ -100,6 +100,18 @@ fn period(text: &str) -> std::result::Result<Period, String> {
 }
 
 impl Options {
+    /// Where reversals are written down: the file that is named, or one beside the key file.
+    pub(crate) fn audit_file(&self) -> Option<PathBuf> {
+        if !self.reverse {
+            return None;
+        }
+        self.audit.clone().or_else(|| {
+            let mut name = self.key_file.as_ref()?.as_os_str().to_owned();
+            name.push(".audit");
+            Some(PathBuf::from(name))
+        })
+    }
+
     /// Refuses options that would have no effect, or that contradict each other.
     pub(crate) fn check(&self) -> Result<()> {
         let only = |given: bool, option: &str, holds: bool, purpose: &str| {

@@ -44,7 +44,7 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     }
     // Numbers of a codebook are numbers; every other token is a text, whatever it looks like.
     let typed = if options.method == PseudonymMethod::Dense { options.column.clone() } else { Vec::new() };
-    let source = open(&options.input, &options.output, typed.into_iter().chain(options.time.clone()).collect())?;
+    let source = open(options, typed.into_iter().chain(options.time.clone()).collect())?;
     let key = key_of(options, receipt.as_ref())?;
     let restorations = options
         .column
@@ -87,6 +87,7 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     write_all(sink.as_mut(), restored, options.threads)?;
     drop(progress);
     let written = sink.finish()?;
+    Receipt::remove(&options.output)?;
     let columns: Vec<_> = restorations
         .iter()
         .filter_map(|restoration| {
@@ -171,15 +172,8 @@ fn count_rows(source: &Arc<dyn Source>, options: &Options) -> Result<u64> {
 
 /// Writes the reason down before anything is turned back. Returns where.
 fn write_reason(options: &Options, key: &Key, rows: u64) -> Result<PathBuf> {
-    let path = match (&options.audit, &options.key_file) {
-        (Some(path), _) => path.clone(),
-        (None, Some(key_file)) => {
-            let mut name = key_file.as_os_str().to_owned();
-            name.push(".audit");
-            PathBuf::from(name)
-        }
-        (None, None) => return Err(Error::policy("--audit", "is missing", "say where reversals are written down")),
-    };
+    let missing = || Error::policy("--audit", "is missing", "say where reversals are written down");
+    let path = options.audit_file().ok_or_else(missing)?;
     let entry = AuditEntry {
         reason: options.reason.clone().unwrap_or_default(),
         columns: options.column.clone(),
