@@ -19,7 +19,7 @@ use std::fmt;
 /// | `blake3`, `hmac-sha256` | `hex`, `base32`, `binary` (`FixedSizeBinary(16)`) | all | no |
 /// | `aes-siv` | `base32`, `hex`, `binary` (`Binary`) | all | yes |
 /// | `aes-block` | integers: `hex`, `base32`, `binary` (`FixedSizeBinary(16)`); UUIDs: `input`, and these | integers; UUIDs as `FixedSizeBinary(16)` or lowercase text | yes |
-/// | `ff1` | `input` | texts of one alphabet; integers of 32 and 64 bits | yes |
+/// | `ff1` | `input` | texts of one alphabet, of at most 10,000 characters; integers of 32 and 64 bits | yes |
 ///
 /// A token of a hash method is the first half of the 256-bit output for the value's [canonical encoding](crate::pipeline::visit_canonical): a tag byte (1 text, 2 bytes, 3 integer, …) and
 /// the value. So the same text has the same token in `Utf8`, `LargeUtf8`, `Utf8View` and dictionaries, and the same integer in every width; but the text `42` and the integer 42 have
