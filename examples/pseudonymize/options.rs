@@ -9,7 +9,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::path::PathBuf;
 
 /// Replace columns of a table by pseudonyms, or turn them back
-#[derive(Debug, clap::Parser)]
+#[derive(Debug, Clone, clap::Parser)]
 #[command(name = "pseudonymize", version)]
 pub(crate) struct Options {
     /// The table: Parquet, Arrow IPC, CSV or JSON
@@ -72,6 +72,9 @@ pub(crate) struct Options {
     /// Turn tokens back into the values they stand for
     #[arg(long, requires = "reason", conflicts_with_all = ["irreversible", "random_nulls"])]
     pub(crate) reverse: bool,
+    /// The name that the column had when its tokens were made, if it has another one now: a release calls the tokens of people `token`
+    #[arg(long, value_name = "NAME", requires = "reverse")]
+    pub(crate) made_as: Option<String>,
     /// Why tokens are turned back; goes into the audit file
     #[arg(long, value_name = "TEXT", requires = "reverse")]
     pub(crate) reason: Option<String>,
@@ -158,6 +161,9 @@ impl Options {
     }
 
     fn check_columns(&self) -> Result<()> {
+        if self.made_as.is_some() && self.column.len() != 1 {
+            return Err(Error::policy("--made-as", "is the former name of one column", "turn one column back at a time"));
+        }
         for (place, column) in self.column.iter().enumerate() {
             if self.column.iter().take(place).any(|other| other == column) {
                 return Err(Error::policy("--column", format!("names {column} twice"), "name each column once"));

@@ -125,6 +125,12 @@ impl Receipt {
         }
     }
 
+    /// Adds what the command line does not say. An alphabet that is left out would not be noticed: the values would only be wrong.
+    pub(crate) fn complete(&self, options: &mut Options) {
+        options.format = options.format.or(self.format);
+        options.alphabet = options.alphabet.take().or_else(|| self.alphabet.clone());
+    }
+
     /// The type of the values of a column.
     pub(crate) fn type_of(&self, column: &str) -> Option<DataType> {
         self.columns.iter().find(|replaced| replaced.name == column)?.data_type()

@@ -426,6 +426,19 @@ fn a_description_goes_with_the_table_that_it_describes() {
 }
 
 #[test]
+fn format_and_alphabet_are_taken_from_the_description() {
+    let scratch = scratch();
+    for (method, name, option) in [("ff1", "digits", ["--alphabet", "9876543210"]), ("aes-siv", "name", ["--format", "hex"])] {
+        pseudonymize(&scratch, "table.csv", "sealed.csv", &[name], method, &option).ends(0);
+        pseudonymize(&scratch, "sealed.csv", "back.csv", &[name], method, &["--reverse", "--reason", "r"]).ends(0);
+        assert_eq!(read(&scratch, "back.csv"), read(&scratch, "table.csv"), "{method}");
+        let other: &[&str] = if method == "ff1" { &["--alphabet", "digits"] } else { &["--format", "base32"] };
+        let back = || pseudonymize(&scratch, "sealed.csv", "x.csv", &[name], method, &[&["--reverse", "--reason", "r"], other].concat());
+        leaves_nothing(&scratch, back, 2, &[option[0]]);
+    }
+}
+
+#[test]
 fn a_description_that_was_tampered_with_is_refused() {
     let scratch = scratch();
     pseudonymize(&scratch, "table.csv", "sealed.csv", &["name"], "aes-siv", &[]).ends(0);
