@@ -15,6 +15,9 @@ use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type, Int64Type, UInt32Type, UInt64Type};
 use std::sync::Arc;
 
+/// Most characters of a text: the work grows with their square, so that a single text could hold up a run for hours.
+const LONGEST: usize = 10_000;
+
 /// Texts worked at a time.
 const BATCH: usize = 4_096;
 
@@ -142,7 +145,7 @@ impl Preserving {
     fn texts(&self, array: &dyn Array, first_row: u64, direction: Direction) -> Result<ArrayRef> {
         let Some(texts) = texts(array) else { return Err(Error::column(UNNAMED, "is not text", "cast the column to text")) };
         let present = present(array);
-        let (mut foreign, mut short) = (Faults::default(), Faults::default());
+        let (mut foreign, mut short, mut long) = (Faults::default(), Faults::default(), Faults::default());
         let (mut out, mut out_ends) = (Vec::new(), Vec::with_capacity(array.len()));
         let (mut numbers, mut ends) = (Vec::new(), Vec::with_capacity(BATCH));
         for start in (0..array.len()).step_by(BATCH) {
@@ -157,6 +160,9 @@ impl Preserving {
                         numbers.truncate(begin);
                     } else if numbers.len() - begin < self.text.minimum_length() {
                         short.note(number);
+                        numbers.truncate(begin);
+                    } else if numbers.len() - begin > LONGEST {
+                        long.note(number);
                         numbers.truncate(begin);
                     }
                 }
@@ -178,6 +184,7 @@ impl Preserving {
             &format!("is shorter than {} characters, so that all values could be tried", self.text.minimum_length()),
             "use aes-siv, which takes all texts",
         )?;
+        long.check(&format!("is longer than {LONGEST} characters"), "use aes-siv, which takes all texts")?;
         text_column(array.data_type(), out, &out_ends, present)
     }
 

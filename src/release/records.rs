@@ -103,7 +103,8 @@ impl Workshop<'_> {
         report.accepted_risk.clone_from(&self.product.accept_risk);
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
-        let owned = self.write(path, format, &outputs, keeps_token, &marks)?;
+        let order = self.order_key(&pseudonyms);
+        let owned = self.write(path, format, &outputs, (keeps_token, order), &marks)?;
         self.describe(&marks, &mut report);
         generalized.describe(self, &mut report);
         let split = keeps_token && self.pool.units.is_some();
@@ -287,18 +288,22 @@ impl Workshop<'_> {
         })
     }
 
-    /// Writes the released rows in their final order.
+    /// The key of the order of rows. Where tokens are irreversible, the order is too: whoever could shuffle the pool in the same way again would see whose row has which token.
+    fn order_key(&self, pseudonyms: &[Pseudonym]) -> &Key {
+        if pseudonyms.iter().any(|pseudonym| pseudonym.irreversible) { self.irreversible } else { self.key }
+    }
+
+    /// Writes the released rows in their final order, which follows the key `order`.
     fn write(
         &self,
         path: &Path,
         format: SinkFormat,
         outputs: &[OutputColumn],
-        keeps_token: bool,
+        (keeps_token, order): (bool, &Key),
         marks: &[Vec<u8>],
     ) -> Result<Option<CodedTable>> {
         let table = &self.pool.table;
-        let seed = *self
-            .key
+        let seed = *order
             .derive(&Domain {
                 recipient: &self.policy.recipient,
                 release: &self.policy.name,
@@ -306,7 +311,7 @@ impl Workshop<'_> {
                 ..Domain::of("row-order")
             })
             .expose();
-        let ranks = self.ranks(outputs, keeps_token)?;
+        let ranks = self.ranks(outputs, keeps_token, order)?;
         // The column whose codes the tokens follow: people, or their periods or sessions.
         let units = self.pool.units.as_ref().map(|units| units.column).filter(|_| keeps_token);
         let order = match (self.product.order, units.or(self.pool.subject), &ranks) {
@@ -367,7 +372,7 @@ impl Workshop<'_> {
     }
 
     /// Rank of every person in the order of tokens.
-    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool) -> Result<Option<Vec<u64>>> {
+    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool, order: &Key) -> Result<Option<Vec<u64>>> {
         if self.product.order != Order::SubjectTime {
             return Ok(None);
         }
@@ -385,7 +390,7 @@ impl Workshop<'_> {
             let head = |token: &str| token.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok());
             return Ok(Some(tokens.iter().map(|token| token.and_then(head).unwrap_or(u64::MAX)).collect()));
         }
-        let key = self.key.derive(&Domain {
+        let key = order.derive(&Domain {
             recipient: &self.policy.recipient,
             release: &self.policy.name,
             product: &self.product.name,
