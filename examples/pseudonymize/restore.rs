@@ -85,7 +85,7 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     if let Some(Err(error)) = restored.next_if(Result::is_err) {
         return Err(error);
     }
-    let sink_options = SinkOptions { threads: options.threads, ..SinkOptions::default() };
+    let sink_options = SinkOptions { threads: options.threads, private: true, ..SinkOptions::default() };
     let mut sink = create_sink(&options.output, format, Arc::clone(&schema), &sink_options)?;
     write_all(sink.as_mut(), restored, options.threads)?;
     drop(progress);

@@ -25,6 +25,8 @@ const BATCH: usize = 4_096;
 pub(super) struct Preserving {
     key: Key,
     alphabet: Alphabet,
+    /// Whether somebody chose the alphabet.
+    chosen: bool,
     text: Box<Ff1>,
     words: Box<Ff1>,
 }
@@ -37,17 +39,17 @@ enum Direction {
 
 impl Preserving {
     pub(super) fn new(key: &Key, alphabet: Alphabet) -> Result<Self> {
-        Self::of_derived(key.derive(&Domain::of("ff1")), alphabet)
+        Self::of_derived(key.derive(&Domain::of("ff1")), alphabet, false)
     }
 
-    fn of_derived(key: Key, alphabet: Alphabet) -> Result<Self> {
+    fn of_derived(key: Key, alphabet: Alphabet, chosen: bool) -> Result<Self> {
         let text = Box::new(Ff1::new(key.expose(), alphabet.radix())?);
         let words = Box::new(Ff1::new(key.expose(), 2)?);
-        Ok(Self { key, alphabet, text, words })
+        Ok(Self { key, alphabet, chosen, text, words })
     }
 
     pub(super) fn with_alphabet(self, alphabet: Alphabet) -> Result<Self> {
-        Self::of_derived(self.key, alphabet)
+        Self::of_derived(self.key, alphabet, true)
     }
 
     /// The type of tokens is that of their values.
@@ -103,6 +105,13 @@ impl Preserving {
     }
 
     fn work(&self, array: &dyn Array, first_row: u64, direction: Direction) -> Result<ArrayRef> {
+        if self.chosen && array.data_type().is_integer() {
+            return Err(Error::policy(
+                "pseudonym.alphabet",
+                "has no meaning for a column of integers, which ff1 takes as binary numbers",
+                "leave it out, or cast the column to text",
+            ));
+        }
         match array.data_type() {
             DataType::Int32 => {
                 self.integers::<Int32Type>(array, 32, |v| u64::from(v.cast_unsigned()), |w| low_half(w).cast_signed(), direction)

@@ -284,6 +284,19 @@ fn values_outside_the_alphabet_are_told_by_row() {
 }
 
 #[test]
+fn an_alphabet_of_integers_is_refused_rather_than_ignored() {
+    let scratch = scratch();
+    scratch.write("numbers.jsonl", "{\"id\": 40000001}\n{\"id\": 40000002}\n");
+    pseudonymize(&scratch, "numbers.jsonl", "x.jsonl", &["id"], "ff1", &[]).ends(0);
+    leaves_nothing(
+        &scratch,
+        || pseudonymize(&scratch, "numbers.jsonl", "y.csv", &["id"], "ff1", &["--alphabet", "digits"]),
+        2,
+        &["alphabet"],
+    );
+}
+
+#[test]
 fn a_reversal_needs_a_reason_and_is_written_down() {
     let scratch = scratch();
     pseudonymize(&scratch, "table.csv", "sealed.csv", &["name", "number"], "aes-siv", &[]).ends(0);
@@ -293,6 +306,11 @@ fn a_reversal_needs_a_reason_and_is_written_down() {
     leaves_nothing(&scratch, || reverse(&["--reason", "two\nlines"]), 2, &["reason"]);
     leaves_nothing(&scratch, || reverse(&["--reason", "r", "--audit", "none/audit"]), 1, &["none/audit"]);
     reverse(&["--reason", "ticket 17"]).ends(0);
+    #[cfg(unix)]
+    for file in ["back.csv", "key.audit"] {
+        let permissions = fs::metadata(scratch.path(file)).expect("a file").permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600, "{file} names people");
+    }
     reverse(&["--reason", "ticket 18"]).ends(0);
     let lines: Vec<Value> = read(&scratch, "key.audit").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2);
