@@ -1,6 +1,8 @@
 //! Subkeys, one for every domain.
 
 use hkdf::Hkdf;
+// Not called here: it is named so that its `zeroize` feature is on, and the states inside HKDF are wiped.
+use hmac as _;
 use sha2::Sha256;
 use zeroize::Zeroize;
 
