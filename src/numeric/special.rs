@@ -21,11 +21,23 @@ pub fn digamma(x: f64) -> f64 {
         sum -= 1.0 / shifted;
         shifted += 1.0;
     }
-    let square = 1.0 / (shifted * shifted);
-    let series = square
+    sum + shifted.ln() - 0.5 / shifted - series(shifted)
+}
+
+/// ln x − 1/(2x) − ψ(x) for x ≥ 10.
+fn series(x: f64) -> f64 {
+    let square = 1.0 / (x * x);
+    square
         * (1.0 / 12.0
-            - square * (1.0 / 120.0 - square * (1.0 / 252.0 - square * (1.0 / 240.0 - square * (1.0 / 132.0 - square * (691.0 / 32_760.0))))));
-    sum + shifted.ln() - 0.5 / shifted - series
+            - square * (1.0 / 120.0 - square * (1.0 / 252.0 - square * (1.0 / 240.0 - square * (1.0 / 132.0 - square * (691.0 / 32_760.0))))))
+}
+
+/// ψ(x + d) − ψ(x) for d ≥ 0, the sum of 1 / (x + i) over 0 ≤ i < d, without losing digits where x is large.
+pub(super) fn digamma_step(x: f64, d: f64) -> f64 {
+    if x < 10.0 {
+        return digamma(x + d) - digamma(x);
+    }
+    (d / x).ln_1p() + 0.5 * d / x / (x + d) - (series(x + d) - series(x))
 }
 
 /// ln Γ(x + 1) − ln Γ(x + a) for 0 ≤ a ≤ 1 and x + a > 0, without losing digits where x is large.
@@ -54,6 +66,14 @@ mod tests {
             assert!((digamma(x + 1.0) - digamma(x) - 1.0 / x).abs() <= 1e-14 * (1.0 / x).max(100.0), "{x}");
         }
         assert!(digamma(0.0).is_nan() && digamma(-1.5).is_nan() && digamma(f64::NAN).is_nan());
+    }
+
+    #[test]
+    fn steps_of_digamma_are_sums() {
+        for x in [0.01, 9.9, 10.0, 1e3, 1e9, 1e20] {
+            let sum: f64 = (0..500).map(|i| 1.0 / (x + f64::from(i))).sum();
+            assert!((digamma_step(x, 500.0) / sum - 1.0).abs() < 1e-13, "{x}");
+        }
     }
 
     #[test]

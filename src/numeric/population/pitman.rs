@@ -2,7 +2,7 @@
 
 use super::SampleClasses;
 use crate::numeric::roots::root;
-use crate::numeric::special::ln_gamma_step;
+use crate::numeric::special::{digamma_step, ln_gamma_step};
 use crate::numeric::{digamma, real};
 
 /// The parameters of Pitman's sampling formula that make the sample most likely.
@@ -26,10 +26,10 @@ impl Pitman {
         if sample.classes() < 2 || sample.classes() >= sample.people() {
             return None;
         }
-        let slope = |alpha: f64| theta(sample, alpha).map_or(f64::NAN, |theta| slope(sample, theta, alpha));
+        let slope = |alpha: f64| above(sample, alpha).map_or(f64::NAN, |above| slope(sample, above, alpha));
         // At α = 0 the likelihood may already fall.
         let alpha = if slope(0.0) <= 0.0 { 0.0 } else { root(slope, 0.0, 1.0 - f64::EPSILON)? };
-        Some(Self { theta: theta(sample, alpha)?, alpha })
+        Some(Self { theta: above(sample, alpha)? - alpha, alpha })
     }
 
     /// Expected classes of one person in a population: Γ(θ + 1) / Γ(θ + α) · N^α, for large N (Hoshino 2001).
@@ -39,35 +39,31 @@ impl Pitman {
     }
 }
 
-/// Σ_{0<i<J} 1 / (θ + iα).
-fn classes_sum(sample: &SampleClasses, theta: f64, alpha: f64) -> f64 {
-    let classes = real(sample.classes());
-    if alpha == 0.0 {
-        return (classes - 1.0) / theta;
-    }
-    (digamma(theta / alpha + classes) - digamma(theta / alpha + 1.0)) / alpha
+/// Σ_{0<i<J} 1 / (θ + iα), from θ + α.
+fn classes_sum(sample: &SampleClasses, above: f64, alpha: f64) -> f64 {
+    let others = real(sample.classes()) - 1.0;
+    if alpha == 0.0 { others / above } else { digamma_step(above / alpha, others) / alpha }
 }
 
-/// The θ at which the likelihood is largest for this α.
-fn theta(sample: &SampleClasses, alpha: f64) -> Option<f64> {
-    // θ = e^x − α, so that it never reaches −α.
+/// The θ + α > 0 at which the likelihood is largest for this α. Where α is almost 1, θ alone would lose it.
+fn above(sample: &SampleClasses, alpha: f64) -> Option<f64> {
     let slope = |x: f64| {
-        let theta = x.exp() - alpha;
-        classes_sum(sample, theta, alpha) - (digamma(theta + real(sample.people())) - digamma(theta + 1.0))
+        let above = x.exp();
+        classes_sum(sample, above, alpha) - digamma_step(above + (1.0 - alpha), real(sample.people()) - 1.0)
     };
-    root(slope, -40.0, 50.0).map(|x| x.exp() - alpha)
+    root(slope, -40.0, 60.0).map(f64::exp)
 }
 
 /// ∂ℓ/∂α.
-fn slope(sample: &SampleClasses, theta: f64, alpha: f64) -> f64 {
+fn slope(sample: &SampleClasses, above: f64, alpha: f64) -> f64 {
     let classes = real(sample.classes());
     let gained = if alpha == 0.0 {
-        classes * (classes - 1.0) / 2.0 / theta
+        classes * (classes - 1.0) / 2.0 / above
     } else if alpha < 1e-2 {
         // The closed form loses its digits here.
-        (1..sample.classes()).map(|i| real(i) / (theta + real(i) * alpha)).sum()
+        (1..sample.classes()).map(|i| real(i) / (above + (real(i) - 1.0) * alpha)).sum()
     } else {
-        (classes - 1.0 - theta * classes_sum(sample, theta, alpha)) / alpha
+        (classes - 1.0 - (above - alpha) * classes_sum(sample, above, alpha)) / alpha
     };
     let first = digamma(1.0 - alpha);
     gained - sample.sizes().map(|(size, classes)| real(classes) * (digamma(real(size) - alpha) - first)).sum::<f64>()
