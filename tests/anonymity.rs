@@ -6,8 +6,10 @@
 mod adult;
 mod broken;
 mod listeners;
+mod models;
 mod oracle;
 mod recount;
+mod tables;
 
 use arrow::array::{Array, ArrayRef};
 use backmask::anonymity::classes::{TupleBuilder, Tuples};

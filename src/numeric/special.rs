@@ -29,7 +29,8 @@ fn series(x: f64) -> f64 {
     let square = 1.0 / (x * x);
     square
         * (1.0 / 12.0
-            - square * (1.0 / 120.0 - square * (1.0 / 252.0 - square * (1.0 / 240.0 - square * (1.0 / 132.0 - square * (691.0 / 32_760.0))))))
+            - square
+                * (1.0 / 120.0 - square * (1.0 / 252.0 - square * (1.0 / 240.0 - square * (1.0 / 132.0 - square * (691.0 / 32_760.0))))))
 }
 
 /// ψ(x + d) − ψ(x) for d ≥ 0, the sum of 1 / (x + i) over 0 ≤ i < d, without losing digits where x is large.

@@ -15,7 +15,7 @@ const COLUMNS: [&str; 9] =
     ["sex", "age", "race", "marital-status", "education", "native-country", "workclass", "occupation", "salary-class"];
 
 /// Adult with the given quasi-identifiers; `None` where the data is absent.
-fn adult(test: &str, columns: &[&str]) -> Option<Fitted> {
+pub(super) fn adult(test: &str, columns: &[&str]) -> Option<Fitted> {
     let path = real_data(test, "adult/adult.csv")?;
     let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_path(&path).unwrap();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();

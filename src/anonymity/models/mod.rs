@@ -126,7 +126,10 @@ mod tests {
         let build = |model| Models::from_policy(&[model], Linkability::Linked, &ModelContext::default());
         let built = build(Model::KAnonymity { k: K::new(5).unwrap() }).unwrap();
         assert!(!built.hold(&ClassStatistics { rows: 4, subjects: 4, max_rows_of_a_subject: 1 }.into()));
-        assert_eq!(build(Model::AverageRisk { threshold: 0.1 }).unwrap().tables().map(TableModel::name).collect::<Vec<_>>(), ["average-risk"]);
+        assert_eq!(
+            build(Model::AverageRisk { threshold: 0.1 }).unwrap().tables().map(TableModel::name).collect::<Vec<_>>(),
+            ["average-risk"]
+        );
         for (model, words) in [
             (Model::DistinctLDiversity { column: "mood".into(), l: 2 }, "mood"),
             (Model::KMap { k: K::new(5).unwrap(), population: None }, "population"),
