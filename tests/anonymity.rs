@@ -6,6 +6,7 @@
 mod adult;
 mod broken;
 mod listeners;
+mod metric_values;
 mod oracle;
 mod recount;
 
