@@ -3,7 +3,7 @@
 use super::fit;
 use arrow::array::{ArrayRef, AsArray, BooleanArray, RecordBatch, StringArray};
 use arrow::compute::filter_record_batch;
-use backmask::anonymity::classes::ClassStatistics;
+use backmask::anonymity::classes::ClassView;
 use backmask::anonymity::models::{KAnonymity, Linkability, Models, PrivacyModel};
 use backmask::anonymity::quality::Loss;
 use backmask::anonymity::search::{Found, Problem, exhaustive};
@@ -76,8 +76,8 @@ impl PrivacyModel for CountsRows {
         "k-anonymity"
     }
 
-    fn holds(&self, class: &ClassStatistics) -> bool {
-        class.rows >= K_ASKED
+    fn holds(&self, class: &ClassView<'_>) -> bool {
+        class.statistics.rows >= K_ASKED
     }
 }
 
@@ -90,8 +90,8 @@ impl PrivacyModel for IgnoresOwnership {
         "k-anonymity"
     }
 
-    fn holds(&self, class: &ClassStatistics) -> bool {
-        class.subjects >= K_ASKED
+    fn holds(&self, class: &ClassView<'_>) -> bool {
+        class.statistics.subjects >= K_ASKED
     }
 }
 

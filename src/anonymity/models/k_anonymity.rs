@@ -41,6 +41,11 @@ impl PrivacyModel for KAnonymity {
         true
     }
 
+    /// More rows may belong to one person, who then owns too many of them; not if nobody has a second row.
+    fn holds_on_supersets(&self, one_row_each: bool) -> bool {
+        self.linkability == Linkability::Linked || one_row_each
+    }
+
     fn holds(&self, class: &ClassView<'_>) -> bool {
         let class = class.statistics;
         let k = self.k.get();

@@ -36,6 +36,15 @@ pub trait PrivacyModel: Debug + Send + Sync {
     fn is_monotone(&self) -> bool {
         false
     }
+
+    /// Whether the model holds on every class that contains a class on which it holds, whatever else is in it. This is stronger than
+    /// [`is_monotone`](PrivacyModel::is_monotone): a diverse class may become uniform by the rows of a class that would have been suppressed.
+    /// Only with this property the suppressed rows of a more general table are among those of a less general one; the search leaves out nodes by
+    /// it where rows may be suppressed. `one_row_each`: every person has exactly one row.
+    fn holds_on_supersets(&self, one_row_each: bool) -> bool {
+        let _ = one_row_each;
+        false
+    }
 }
 
 /// Models that must all hold.
