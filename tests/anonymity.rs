@@ -7,6 +7,7 @@ mod adult;
 mod broken;
 mod listeners;
 mod metric_values;
+mod metrics;
 mod oracle;
 mod recount;
 

@@ -113,6 +113,3 @@ pub fn from_policy(quality: &Quality, columns: &[&str]) -> Result<Box<dyn Qualit
 fn cut(value: f64) -> f64 {
     (value * 1e10).floor() / 1e10
 }
-
-#[cfg(test)]
-mod tests;
