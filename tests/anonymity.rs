@@ -6,6 +6,8 @@
 mod adult;
 mod broken;
 mod listeners;
+mod metric_values;
+mod metrics;
 mod oracle;
 mod recount;
 

@@ -4,7 +4,7 @@ use super::Lattice;
 use crate::anonymity::classes::{Classes, Grouper, Tuples};
 use crate::anonymity::hierarchy::Hierarchy;
 use crate::anonymity::models::Models;
-use crate::anonymity::quality::{GeneralizedTable, QualityMetric, Score};
+use crate::anonymity::quality::{GeneralizedTable, Marginals, QualityMetric, Score};
 use crate::error::{Error, Result};
 use crate::policy::LevelLimits;
 use crate::units::Share;
@@ -66,7 +66,9 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// A tuple has a code that the hierarchy of its column was not fitted on.
     pub fn evaluator(&self) -> Result<Evaluator<'_>> {
-        Ok(Evaluator { problem: self, grouper: Grouper::new(self.tuples, self.hierarchies)? })
+        let grouper = Grouper::new(self.tuples, self.hierarchies)?;
+        let marginals = Marginals::new(self.tuples, self.hierarchies, &grouper)?;
+        Ok(Evaluator { problem: self, grouper, marginals })
     }
 }
 
@@ -96,6 +98,7 @@ pub fn allowed_rows(limit: Share, rows: u64) -> u64 {
 pub struct Evaluator<'a> {
     problem: &'a Problem<'a>,
     grouper: Grouper<'a>,
+    marginals: Marginals,
 }
 
 /// What one node is worth.
@@ -125,14 +128,8 @@ impl Evaluator<'_> {
         // Bounded by all rows, which fit.
         let suppressed_rows =
             classes.statistics().iter().zip(&outliers).filter(|&(_, &outlier)| outlier).map(|(class, _)| class.rows).sum();
-        let table = GeneralizedTable {
-            hierarchies: problem.hierarchies,
-            levels,
-            classes: &classes,
-            outliers: &outliers,
-            rows: problem.tuples.total_rows(),
-            leaves: self.grouper.leaves(),
-        };
+        let table =
+            GeneralizedTable::new(problem.tuples, problem.hierarchies, &self.grouper, &self.marginals, levels, &classes, &outliers)?;
         let score = problem.metric.score(&table)?;
         Ok(Evaluation { anonymous: suppressed_rows <= problem.allowed, classes, outliers, suppressed_rows, score })
     }
