@@ -44,6 +44,12 @@ impl Classes {
         &self.levels
     }
 
+    /// Number of tuples that were grouped.
+    #[must_use]
+    pub fn tuples(&self) -> usize {
+        self.base.populated
+    }
+
     /// Class of every tuple. It is worked out when it is first asked for.
     #[must_use]
     pub fn of_tuples(&self) -> &[u32] {

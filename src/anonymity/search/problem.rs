@@ -8,6 +8,7 @@ use crate::anonymity::quality::{GeneralizedTable, Marginals, QualityMetric, Scor
 use crate::error::{Error, Result};
 use crate::policy::LevelLimits;
 use crate::units::Share;
+use std::num::NonZeroUsize;
 
 /// A table, its hierarchies, and what is asked of its generalization.
 #[derive(Debug)]
@@ -19,6 +20,7 @@ pub struct Problem<'a> {
     pub(super) lattice: Lattice,
     pub(super) suppression_limit: Share,
     pub(super) allowed: u64,
+    pub(super) threads: usize,
 }
 
 impl<'a> Problem<'a> {
@@ -37,7 +39,7 @@ impl<'a> Problem<'a> {
             return Err(Error::Parameter { name: "hierarchies", problem: "must be one for each column of the tuples".to_owned() });
         }
         let allowed = allowed_rows(suppression_limit, tuples.total_rows());
-        Ok(Self { tuples, hierarchies, models, metric, lattice: Lattice::new(hierarchies), suppression_limit, allowed })
+        Ok(Self { tuples, hierarchies, models, metric, lattice: Lattice::new(hierarchies), suppression_limit, allowed, threads: 1 })
     }
 
     /// Restricts the levels of one column.
@@ -47,6 +49,13 @@ impl<'a> Problem<'a> {
     pub fn limit(mut self, column: usize, limits: LevelLimits) -> Result<Self> {
         self.lattice.limit(self.hierarchies, column, limits)?;
         Ok(self)
+    }
+
+    /// How many threads [`optimal`](super::optimal) and [`heuristic`](super::heuristic) use; 1 if it is not said. Results are the same.
+    #[must_use]
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads.get();
+        self
     }
 
     /// The nodes that are searched.
@@ -124,7 +133,8 @@ impl Evaluator<'_> {
     pub fn evaluate(&mut self, levels: &[usize]) -> Result<Evaluation> {
         let problem = self.problem;
         let classes = self.grouper.group(levels)?;
-        let outliers: Vec<bool> = classes.statistics().iter().map(|&class| !problem.models.hold(&class.into())).collect();
+        let mut outliers = Vec::with_capacity(classes.len());
+        classes.for_each_view(|_, class| outliers.push(!problem.models.hold(class)));
         // Bounded by all rows, which fit.
         let suppressed_rows =
             classes.statistics().iter().zip(&outliers).filter(|&(_, &outlier)| outlier).map(|(class, _)| class.rows).sum();
