@@ -106,7 +106,9 @@ fn in_threads(lookers: &mut [Looker<'_>], tasks: &[Sourced], allowed: u64, score
     let next = AtomicUsize::new(0);
     let work = |looker: &mut Looker<'_>| {
         let mut done = Vec::new();
-        while let Some((index, (task, source))) = Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, tasks.get(index)?))) {
+        while let Some((index, (task, source))) =
+            Some(next.fetch_add(1, Ordering::Relaxed)).and_then(|index| Some((index, tasks.get(index)?)))
+        {
             done.push((index, one(looker, task, source.as_ref(), allowed, scored)));
         }
         done

@@ -72,11 +72,11 @@ pub fn fixed(problem: &Problem<'_>, levels: &[usize]) -> Result<Outcome> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::anonymity::quality::Score;
     use crate::anonymity::classes::{TupleBuilder, Tuples};
     use crate::anonymity::hierarchy::Hierarchy;
     use crate::anonymity::models::{KAnonymity, Linkability, Models};
     use crate::anonymity::quality::Loss;
+    use crate::anonymity::quality::Score;
     use crate::policy::{Direction, HierarchySpec, LevelLimits, Quality};
     use crate::units::{K, Share};
     use arrow::array::StringArray;

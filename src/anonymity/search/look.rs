@@ -69,12 +69,7 @@ impl<'a> Looker<'a> {
 
     /// Another one, for another thread.
     pub(super) fn another(&self) -> Self {
-        Self {
-            problem: self.problem,
-            grouper: self.grouper.another(),
-            marginals: Arc::clone(&self.marginals),
-            kinds: self.kinds.clone(),
-        }
+        Self { problem: self.problem, grouper: self.grouper.another(), marginals: Arc::clone(&self.marginals), kinds: self.kinds.clone() }
     }
 
     /// Groups one node, from `source` if there is one below it.
@@ -120,8 +115,7 @@ impl<'a> Looker<'a> {
     /// What no node at these levels or above can fall below.
     pub(super) fn bound(&self, levels: &[usize]) -> Result<Option<Score>> {
         let problem = self.problem;
-        let table =
-            LevelTable { hierarchies: problem.hierarchies, levels, rows: problem.tuples.total_rows(), marginals: &self.marginals };
+        let table = LevelTable { hierarchies: problem.hierarchies, levels, rows: problem.tuples.total_rows(), marginals: &self.marginals };
         problem.metric.lower_bound(&table)
     }
 

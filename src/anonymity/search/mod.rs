@@ -30,6 +30,7 @@
 
 mod crew;
 mod exhaustive;
+mod heuristic;
 mod lattice;
 mod look;
 mod optimal;
@@ -38,6 +39,7 @@ mod problem;
 mod snapshots;
 
 pub use exhaustive::{LARGEST_EXHAUSTIVE, exhaustive, fixed};
+pub use heuristic::heuristic;
 pub use lattice::Lattice;
 pub use optimal::{LARGEST_OPTIMAL, optimal};
 pub use outcome::{Found, NearestMiss, Outcome, Transformation};

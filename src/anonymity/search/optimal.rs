@@ -6,6 +6,7 @@ use super::outcome::{Candidate, Found, NearestMiss, Outcome, Transformation};
 use super::{Evaluation, Problem};
 use crate::anonymity::quality::Score;
 use crate::error::{Error, Result};
+use std::time::Instant;
 
 /// Nodes that [`optimal`] takes on at most.
 pub const LARGEST_OPTIMAL: u64 = 1 << 26;
@@ -85,7 +86,7 @@ const CLOSED: u8 = TOO_LOW | TOO_HIGH | DONE;
 /// Nodes that are looked at together. Fixed, so that the number of threads changes nothing.
 const BATCH: usize = 8;
 
-struct Search<'a> {
+pub(super) struct Search<'a> {
     problem: &'a Problem<'a>,
     goal: Goal,
     crew: Crew<'a>,
@@ -97,13 +98,16 @@ struct Search<'a> {
     suppressed_everywhere: u64,
     /// No node with a smaller number is open.
     cursor: usize,
+    /// When to stop all the same.
+    deadline: Option<Instant>,
     stack: Vec<usize>,
 }
 
 impl<'a> Search<'a> {
     fn new(problem: &'a Problem<'a>, goal: Goal) -> Result<Self> {
         let lattice = &problem.lattice;
-        let nodes = usize::try_from(lattice.nodes()).map_err(|_| Error::Parameter { name: "lattice", problem: "is too large".to_owned() })?;
+        let nodes =
+            usize::try_from(lattice.nodes()).map_err(|_| Error::Parameter { name: "lattice", problem: "is too large".to_owned() })?;
         Ok(Self {
             problem,
             goal,
@@ -114,8 +118,22 @@ impl<'a> Search<'a> {
             best: None,
             suppressed_everywhere: 0,
             cursor: 0,
+            deadline: None,
             stack: Vec::new(),
         })
+    }
+
+    /// A search that knows a node already, and stops at a deadline.
+    pub(super) fn after(problem: &'a Problem<'a>, best: Option<Candidate>, deadline: Option<Instant>) -> Result<Self> {
+        Ok(Self { best, deadline, ..Self::new(problem, Goal::Score)? })
+    }
+
+    pub(super) fn take_best(&mut self) -> Option<Candidate> {
+        self.best.take()
+    }
+
+    fn out_of_time(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 
     fn begin_again(&mut self, goal: Goal) -> Result<()> {
@@ -130,11 +148,13 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    fn checked(&self) -> u64 {
+    /// Nodes that were grouped.
+    pub(super) fn checked(&self) -> u64 {
         self.marks.iter().filter(|&marks| marks & GROUPED != 0).count() as u64
     }
 
-    fn run(&mut self) -> Result<()> {
+    /// Whether the search came to its end.
+    pub(super) fn run(&mut self) -> Result<bool> {
         self.paths()?;
         self.border()
     }
@@ -142,13 +162,13 @@ impl<'a> Search<'a> {
     /// Binary search along paths, until two of them in a row found nothing better.
     fn paths(&mut self) -> Result<()> {
         let mut failures = 0;
-        while failures < 2 {
+        while failures < 2 && !self.out_of_time() {
             let Some(start) = self.next_open(self.cursor)? else { return Ok(()) };
             self.cursor = start;
             let before = self.best.clone();
             let path = self.path(start)?;
             let (mut low, mut high) = (0, path.len());
-            while low < high {
+            while low < high && !self.out_of_time() {
                 let middle = usize::midpoint(low, high);
                 let node = path[middle];
                 let anonymous = if self.marks[node] & CLOSED == 0 {
@@ -169,11 +189,14 @@ impl<'a> Search<'a> {
     }
 
     /// The highest open nodes first.
-    fn border(&mut self) -> Result<()> {
+    fn border(&mut self) -> Result<bool> {
         let mut nodes: Vec<usize> = Vec::with_capacity(BATCH);
         loop {
             nodes.clear();
-            let Some(first) = self.next_open(self.cursor)? else { return Ok(()) };
+            let Some(first) = self.next_open(self.cursor)? else { return Ok(true) };
+            if self.out_of_time() {
+                return Ok(false);
+            }
             self.cursor = first;
             let mut start = Some(first);
             let mut tries = 0;
@@ -307,8 +330,7 @@ impl<'a> Search<'a> {
             }
             let Some((suppressed, score)) = &look.anonymous else { continue };
             let levels = look.classes.levels();
-            let candidate =
-                Candidate { score: score.clone(), suppressed: *suppressed, sum: levels.iter().sum(), levels: levels.to_vec() };
+            let candidate = Candidate { score: score.clone(), suppressed: *suppressed, sum: levels.iter().sum(), levels: levels.to_vec() };
             if self.best.as_ref().is_none_or(|best| candidate < *best) {
                 self.best = Some(candidate);
             }
