@@ -68,6 +68,18 @@ impl Classes {
         &self.firsts[..self.statistics.len()]
     }
 
+    /// People of the population in every class; `None` if no population was given.
+    #[must_use]
+    pub fn populations(&self) -> Option<&[u64]> {
+        self.counts.population.as_ref().map(|people| &people[..self.statistics.len()])
+    }
+
+    /// People of the population who fit no row; `None` if no population was given.
+    #[must_use]
+    pub fn absent_population(&self) -> Option<u64> {
+        self.counts.population.as_ref().map(|people| people[self.statistics.len()..].iter().sum())
+    }
+
     /// Calls `visit` with the number of every class and everything that models may ask about it.
     pub fn for_each_view(&self, mut visit: impl FnMut(usize, &ClassView<'_>)) {
         let _ = self.visit_views(|class, view| {

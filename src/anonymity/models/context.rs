@@ -1,8 +1,8 @@
 //! From declared models to predicates.
 
 use super::{
-    AverageRisk, BetaLikeness, CompletePresence, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, KAnonymity, KMap, Linkability,
-    Models, PopulationUniqueness, PrivacyModel, RecursiveClDiversity, Reference, SampleUniqueness, TCloseness,
+    AverageRisk, BetaLikeness, CompletePresence, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, KAnonymity, KMap,
+    Linkability, Models, Monotonicity, PopulationUniqueness, PrivacyModel, RecursiveClDiversity, Reference, SampleUniqueness, TCloseness,
 };
 use crate::anonymity::classes::ClassView;
 use crate::error::{Error, Result};
@@ -77,8 +77,12 @@ impl Models {
             Model::EntropyLDiversity { column, l, estimator } => {
                 self.and_for(one, EntropyLDiversity { column: index(column)?, l: *l, estimator: *estimator })
             }
-            Model::RecursiveClDiversity { column, c, l } => self.and_for(one, RecursiveClDiversity { column: index(column)?, c: *c, l: *l }),
-            Model::TCloseness { column, t, distance } => self.and_for(one, closeness(model, context.column(model, column)?, *t, *distance)?),
+            Model::RecursiveClDiversity { column, c, l } => {
+                self.and_for(one, RecursiveClDiversity { column: index(column)?, c: *c, l: *l })
+            }
+            Model::TCloseness { column, t, distance } => {
+                self.and_for(one, closeness(model, context.column(model, column)?, *t, *distance)?)
+            }
             Model::DeltaDisclosure { column, d } => {
                 self.and_for(one, DeltaDisclosure { column: index(column)?, d: *d, reference: reference(column)? })
             }
@@ -124,7 +128,9 @@ fn closeness(model: &Model, column: &SensitiveColumn, t: f64, distance: Distance
         }
         Distance::Hierarchical => {
             let levels = column.levels.as_ref();
-            let levels = levels.ok_or_else(|| missing("a hierarchy of the sensitive column", "give the column a hierarchy, or write distance = \"equal\""))?;
+            let levels = levels.ok_or_else(|| {
+                missing("a hierarchy of the sensitive column", "give the column a hierarchy, or write distance = \"equal\"")
+            })?;
             TCloseness::hierarchical(column.index, t, reference, &levels.iter().map(Vec::as_slice).collect::<Vec<_>>())
         }
     }
@@ -138,6 +144,10 @@ struct SeveralRows<M>(M);
 impl<M: PrivacyModel> PrivacyModel for SeveralRows<M> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn monotonicity(&self, _one_row_each: bool) -> Monotonicity {
+        self.0.monotonicity(false)
     }
 
     fn holds(&self, class: &ClassView<'_>) -> bool {

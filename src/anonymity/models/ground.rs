@@ -123,12 +123,7 @@ fn equal(reference: &Reference, values: &[ValueCount], subjects: u64) -> Option<
 }
 
 /// What must pass between every two neighbouring ranks.
-fn ordered(
-    (ranks, up_to, sums): (&[u32], &[u128], &[u128]),
-    reference: &Reference,
-    values: &[ValueCount],
-    subjects: u64,
-) -> Option<u128> {
+fn ordered((ranks, up_to, sums): (&[u32], &[u128], &[u128]), reference: &Reference, values: &[ValueCount], subjects: u64) -> Option<u128> {
     let mut present: Vec<(usize, u64)> = values.iter().map(|count| (ranks[count.value as usize] as usize, count.people)).collect();
     present.sort_unstable();
     let subjects = u128::from(subjects);

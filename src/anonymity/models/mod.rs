@@ -52,14 +52,24 @@ pub trait PrivacyModel: Debug + Send + Sync {
         false
     }
 
-    /// Whether the model holds on every class that contains a class on which it holds, whatever else is in it. This is stronger than
-    /// [`is_monotone`](PrivacyModel::is_monotone): a diverse class may become uniform by the rows of a class that would have been suppressed.
-    /// Only with this property the suppressed rows of a more general table are among those of a less general one; the search leaves out nodes by
-    /// it where rows may be suppressed. `one_row_each`: every person has exactly one row.
-    fn holds_on_supersets(&self, one_row_each: bool) -> bool {
-        let _ = one_row_each;
-        false
+    /// What follows for classes that become one. `one_row_each`: everybody has one row; without that, [`is_monotone`](PrivacyModel::is_monotone)
+    /// says nothing.
+    fn monotonicity(&self, one_row_each: bool) -> Monotonicity {
+        if one_row_each && self.is_monotone() { Monotonicity::Unions } else { Monotonicity::Unknown }
     }
+}
+
+/// On which larger classes a model holds, if it holds on smaller ones. The search leaves out nodes by it, so a model that is not sure says less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Monotonicity {
+    /// Nothing is known.
+    Unknown,
+    /// On every union of classes on all of which it holds. That is of use where no row may be suppressed: a diverse class may become uniform by the
+    /// rows of a class that was suppressed before.
+    Unions,
+    /// On every class that contains a class on which it holds, whatever else is in it. Only then the suppressed rows of a more general table are
+    /// among those of a less general one.
+    Supersets,
 }
 
 /// Models that must all hold.
@@ -135,7 +145,10 @@ mod tests {
         let build = |model| Models::from_policy(&[model], Linkability::Linked, &ModelContext::default());
         let built = build(Model::KAnonymity { k: K::new(5).unwrap() }).unwrap();
         assert!(!built.hold(&ClassStatistics { rows: 4, subjects: 4, max_rows_of_a_subject: 1 }.into()));
-        assert_eq!(build(Model::AverageRisk { threshold: 0.1 }).unwrap().tables().map(TableModel::name).collect::<Vec<_>>(), ["average-risk"]);
+        assert_eq!(
+            build(Model::AverageRisk { threshold: 0.1 }).unwrap().tables().map(TableModel::name).collect::<Vec<_>>(),
+            ["average-risk"]
+        );
         for (model, words) in [
             (Model::DistinctLDiversity { column: "mood".into(), l: 2 }, "mood"),
             (Model::KMap { k: K::new(5).unwrap(), population: None }, "population"),

@@ -91,8 +91,7 @@ impl ReidentificationRisk {
         #[expect(clippy::cast_precision_loss, reason = "figures for people to read")]
         let share = |part: u128, whole: u128| part as f64 / whole as f64;
         let classes = u128::from(number);
-        let prosecutor =
-            AdversaryRisk { highest: 1.0 / real(smallest), average: share(classes, people), at_risk: share(at_risk, people) };
+        let prosecutor = AdversaryRisk { highest: 1.0 / real(smallest), average: share(classes, people), at_risk: share(at_risk, people) };
         if !known {
             return Ok(Self { prosecutor, journalist: None, marketer: prosecutor.average });
         }
@@ -112,7 +111,10 @@ mod tests {
     use super::*;
 
     fn risk(classes: &[(u64, Option<u64>)], threshold: f64) -> Result<ReidentificationRisk> {
-        ReidentificationRisk::new(classes.iter().map(|&(people, population)| RiskClass { people, population }), Risk::new(threshold).unwrap())
+        ReidentificationRisk::new(
+            classes.iter().map(|&(people, population)| RiskClass { people, population }),
+            Risk::new(threshold).unwrap(),
+        )
     }
 
     #[test]

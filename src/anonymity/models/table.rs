@@ -39,11 +39,8 @@ impl SizeDistribution {
     /// The classes of `table` that are not outliers.
     #[must_use]
     pub fn new(table: &ClassTable<'_>, outliers: &[bool]) -> Self {
-        let mut all = Self {
-            absent_population: table.absent_population,
-            suppressed_population: table.populations.map(|_| 0),
-            ..Self::default()
-        };
+        let mut all =
+            Self { absent_population: table.absent_population, suppressed_population: table.populations.map(|_| 0), ..Self::default() };
         for (index, class) in table.classes.iter().enumerate() {
             *all.sizes.entry(class.subjects).or_insert(0) += 1;
             all.classes += 1;

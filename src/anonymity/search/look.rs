@@ -2,7 +2,7 @@
 
 use super::Problem;
 use crate::anonymity::classes::{ClassView, Classes, Grouper};
-use crate::anonymity::models::PrivacyModel;
+use crate::anonymity::models::{ClassTable, Monotonicity, PrivacyModel};
 use crate::anonymity::quality::{GeneralizedTable, LevelTable, Marginals, Score};
 use crate::error::Result;
 use std::ops::ControlFlow;
@@ -25,13 +25,13 @@ pub(super) struct Look {
 ///
 /// - *Models that hold on supersets*: a class of w that fails has only failing classes of v in it. So the rows that such models suppress at w are
 ///   among those that they suppress at v: if they are too many at w, they are too many at v, for every limit.
-/// - *Monotone models*: a class of w that fails has some failing class of v in it, but maybe not only such. So if v suppresses nothing, w does
+/// - *Models that hold on unions*: a class of w that fails has some failing class of v in it, but maybe not only such. So if v suppresses nothing, w does
 ///   not: the conclusion from w to v is possible only where no row may be suppressed.
-/// - *Other models* allow no conclusion.
+/// - *Other models* allow no conclusion, nor do models of the whole table.
 #[derive(Debug, Clone, Default)]
 struct Kinds<'a> {
     on_supersets: Vec<&'a dyn PrivacyModel>,
-    monotone: Vec<&'a dyn PrivacyModel>,
+    on_unions: Vec<&'a dyn PrivacyModel>,
     others: Vec<&'a dyn PrivacyModel>,
 }
 
@@ -39,12 +39,10 @@ impl<'a> Kinds<'a> {
     fn new(problem: &'a Problem<'_>) -> Self {
         let mut kinds = Self::default();
         for model in problem.models.iter() {
-            if model.holds_on_supersets(problem.tuples.one_row_each()) {
-                kinds.on_supersets.push(model);
-            } else if model.is_monotone() {
-                kinds.monotone.push(model);
-            } else {
-                kinds.others.push(model);
+            match model.monotonicity(problem.tuples.one_row_each()) {
+                Monotonicity::Supersets => kinds.on_supersets.push(model),
+                Monotonicity::Unions => kinds.on_unions.push(model),
+                Monotonicity::Unknown => kinds.others.push(model),
             }
         }
         kinds
@@ -87,10 +85,17 @@ impl<'a> Looker<'a> {
         let mut too_many = fails(&classes, &self.kinds.on_supersets, allowed, &mut outliers, &mut suppressed);
         let mut none_below = too_many;
         if !too_many {
-            too_many = fails(&classes, &self.kinds.monotone, allowed, &mut outliers, &mut suppressed);
+            too_many = fails(&classes, &self.kinds.on_unions, allowed, &mut outliers, &mut suppressed);
             none_below = too_many && allowed == 0;
         }
         too_many = too_many || fails(&classes, &self.kinds.others, allowed, &mut outliers, &mut suppressed);
+        if !too_many {
+            // Nearest misses are those of the table without a limit; if not even that is enough, nothing is released.
+            let limit = if scored { allowed } else { u64::MAX };
+            let released = enforce_tables(self.problem, &classes, &mut outliers, limit);
+            suppressed = released.unwrap_or_else(|| self.problem.tuples.total_rows());
+            too_many = suppressed > allowed || (scored && released.is_none());
+        }
         if too_many {
             return Ok(Look { classes, anonymous: None, none_below });
         }
@@ -125,6 +130,17 @@ impl<'a> Looker<'a> {
         fails(highest, &self.kinds.on_supersets, u64::MAX, &mut outliers, &mut suppressed);
         suppressed
     }
+}
+
+/// Suppresses classes until the models of the whole table hold, no more than `allowed` rows; gives all rows suppressed. `None` if that is not enough.
+pub(super) fn enforce_tables(problem: &Problem<'_>, classes: &Classes, outliers: &mut [bool], allowed: u64) -> Option<u64> {
+    let table =
+        ClassTable { classes: classes.statistics(), populations: classes.populations(), absent_population: classes.absent_population() };
+    if !problem.models.enforce(&table, outliers, allowed) {
+        return None;
+    }
+    // Bounded by all rows, which fit.
+    Some(classes.statistics().iter().zip(&*outliers).filter(|&(_, &outlier)| outlier).map(|(class, _)| class.rows).sum())
 }
 
 /// Adds the classes on which a model fails to the outliers and their rows to `suppressed`. Stops with `true` when these are more than `allowed`.

@@ -20,8 +20,8 @@ pub const LARGEST_OPTIMAL: u64 = 1 << 26;
 /// A node is closed when it was looked at, when a node at or below it has a bound that is no better than the best node known
 /// ([`lower_bound`](crate::anonymity::quality::QualityMetric::lower_bound); scores themselves if the metric
 /// [is monotone](crate::anonymity::quality::QualityMetric::is_monotone)), or when a node above it proves that it suppresses too many rows. That
-/// proof needs models that [hold on supersets](crate::anonymity::models::PrivacyModel::holds_on_supersets), or, if no row may be suppressed,
-/// [monotone](crate::anonymity::models::PrivacyModel::is_monotone) ones. Other models allow no such conclusion, and with them every node is looked
+/// proof needs models that hold on [supersets](crate::anonymity::models::Monotonicity::Supersets), or, if no row may be suppressed, on
+/// [unions](crate::anonymity::models::Monotonicity::Unions). Other models allow no such conclusion, and with them every node is looked
 /// at that no bound closes. Classes are rolled up from those of the smallest table below the node that is still kept.
 ///
 /// The result is the same for every number of [threads](Problem::threads), and so is the number of nodes looked at. If there is no anonymous node,

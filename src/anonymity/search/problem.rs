@@ -1,6 +1,7 @@
 //! What is searched, and what one node is worth.
 
 use super::Lattice;
+use super::look::enforce_tables;
 use crate::anonymity::classes::{Classes, Grouper, Tuples};
 use crate::anonymity::hierarchy::Hierarchy;
 use crate::anonymity::models::Models;
@@ -119,7 +120,7 @@ pub struct Evaluation {
     pub outliers: Vec<bool>,
     /// Rows suppressed.
     pub suppressed_rows: u64,
-    /// Whether no more rows are suppressed than may be.
+    /// Whether all models hold and no more rows are suppressed than may be.
     pub anonymous: bool,
     /// Information lost, counting outliers as suppressed even where they are too many.
     pub score: Score,
@@ -135,13 +136,19 @@ impl Evaluator<'_> {
         let classes = self.grouper.group(levels)?;
         let mut outliers = Vec::with_capacity(classes.len());
         classes.for_each_view(|_, class| outliers.push(!problem.models.hold(class)));
-        // Bounded by all rows, which fit.
-        let suppressed_rows =
-            classes.statistics().iter().zip(&outliers).filter(|&(_, &outlier)| outlier).map(|(class, _)| class.rows).sum();
+        let within = enforce_tables(problem, &classes, &mut outliers, problem.allowed);
+        let suppressed_rows = match within.or_else(|| enforce_tables(problem, &classes, &mut outliers, u64::MAX)) {
+            Some(rows) => rows,
+            None => {
+                outliers.fill(true);
+                problem.tuples.total_rows()
+            }
+        };
+        let anonymous = within.is_some_and(|rows| rows <= problem.allowed);
         let table =
             GeneralizedTable::new(problem.tuples, problem.hierarchies, &self.grouper, &self.marginals, levels, &classes, &outliers)?;
         let score = problem.metric.score(&table)?;
-        Ok(Evaluation { anonymous: suppressed_rows <= problem.allowed, classes, outliers, suppressed_rows, score })
+        Ok(Evaluation { anonymous, classes, outliers, suppressed_rows, score })
     }
 }
 

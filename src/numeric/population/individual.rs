@@ -21,7 +21,10 @@ use crate::numeric::real;
 /// ```
 pub fn individual_risk(people: u64, population: f64) -> Result<f64> {
     if people == 0 || population.is_nan() || population < real(people) {
-        return Err(Error::Parameter { name: "population", problem: "must have at least the people of the sample, and those at least one".to_owned() });
+        return Err(Error::Parameter {
+            name: "population",
+            problem: "must have at least the people of the sample, and those at least one".to_owned(),
+        });
     }
     if population.is_infinite() {
         return Ok(0.0);

@@ -79,7 +79,11 @@ impl FromStr for PopulationModel {
 
     fn from_str(name: &str) -> Result<Self> {
         [Self::Zayatz, Self::Pitman, Self::Snb, Self::Dankar].into_iter().find(|model| model.name() == name).ok_or_else(|| {
-            Error::policy("products.models.model", "there is no such estimator of population uniqueness", "write zayatz, pitman, snb or dankar")
+            Error::policy(
+                "products.models.model",
+                "there is no such estimator of population uniqueness",
+                "write zayatz, pitman, snb or dankar",
+            )
         })
     }
 }
@@ -120,7 +124,10 @@ fn picked(model: PopulationModel, sample: &SampleClasses, population: u64) -> Re
     }
     let solved = |uniques: Option<f64>| {
         let good = uniques.filter(|uniques| uniques.is_finite() && (0.0..=real(population)).contains(uniques));
-        good.ok_or_else(|| Error::Parameter { name: "model", problem: format!("{model} finds no solution for these class sizes; use another estimator") })
+        good.ok_or_else(|| Error::Parameter {
+            name: "model",
+            problem: format!("{model} finds no solution for these class sizes; use another estimator"),
+        })
     };
     let zayatz = || solved(Some(zayatz::zayatz(sample, population)));
     let pitman = || solved(Pitman::fit(sample).map(|fitted| fitted.uniques(population)));

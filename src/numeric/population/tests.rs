@@ -209,7 +209,10 @@ fn dankars_rule_picks_by_the_sampling_fraction() {
     let picked = |population| estimate(PopulationModel::Dankar, &data, population, confidence).unwrap();
     let with = |model, population| population_uniques(model, &data, population);
     let people = data.people();
-    assert_eq!((picked(people * 10).estimator, picked(people * 10).uniques), (PopulationModel::Pitman, with(PopulationModel::Pitman, people * 10).unwrap()));
+    assert_eq!(
+        (picked(people * 10).estimator, picked(people * 10).uniques),
+        (PopulationModel::Pitman, with(PopulationModel::Pitman, people * 10).unwrap())
+    );
     let above = people * 10 - 1;
     let smaller = with(PopulationModel::Snb, above).unwrap_or(f64::INFINITY).min(with(PopulationModel::Zayatz, above).unwrap());
     assert_eq!(picked(above).uniques, smaller);
