@@ -6,9 +6,12 @@
 mod adult;
 mod broken;
 mod listeners;
+mod metric_values;
+mod metrics;
 mod models;
 mod oracle;
 mod recount;
+mod search;
 mod tables;
 
 use arrow::array::{Array, ArrayRef};

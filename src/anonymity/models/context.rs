@@ -2,7 +2,7 @@
 
 use super::{
     AverageRisk, BetaLikeness, CompletePresence, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, KAnonymity, KMap,
-    Linkability, Models, PopulationUniqueness, PrivacyModel, RecursiveClDiversity, Reference, SampleUniqueness, TCloseness,
+    Linkability, Models, Monotonicity, PopulationUniqueness, PrivacyModel, RecursiveClDiversity, Reference, SampleUniqueness, TCloseness,
 };
 use crate::anonymity::classes::ClassView;
 use crate::error::{Error, Result};
@@ -144,6 +144,10 @@ struct SeveralRows<M>(M);
 impl<M: PrivacyModel> PrivacyModel for SeveralRows<M> {
     fn name(&self) -> &'static str {
         self.0.name()
+    }
+
+    fn monotonicity(&self, _one_row_each: bool) -> Monotonicity {
+        self.0.monotonicity(false)
     }
 
     fn holds(&self, class: &ClassView<'_>) -> bool {

@@ -5,8 +5,8 @@
 //! So everybody is represented by one of their values, in the least diverse way that the counts allow: the most frequent value gets all its people, the next
 //! as many as are left, and so on. The result majorizes every other choice, so no choice is less diverse. Where everybody has one value it changes nothing.
 
-use super::PrivacyModel;
 use super::exact::Decimal;
+use super::{Monotonicity, PrivacyModel};
 use crate::anonymity::classes::{ClassView, ValueCount};
 use crate::numeric::{digamma, real};
 use crate::policy::EntropyEstimator;
@@ -53,6 +53,11 @@ impl PrivacyModel for DistinctLDiversity {
     /// A union has the values of all its classes.
     fn is_monotone(&self) -> bool {
         true
+    }
+
+    /// Whatever is added takes no value away.
+    fn monotonicity(&self, one_row_each: bool) -> Monotonicity {
+        if one_row_each { Monotonicity::Supersets } else { Monotonicity::Unknown }
     }
 
     fn holds(&self, class: &ClassView<'_>) -> bool {

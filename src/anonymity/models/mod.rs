@@ -51,6 +51,25 @@ pub trait PrivacyModel: Debug + Send + Sync {
     fn is_monotone(&self) -> bool {
         false
     }
+
+    /// What follows for classes that become one. `one_row_each`: everybody has one row; without that, [`is_monotone`](PrivacyModel::is_monotone)
+    /// says nothing.
+    fn monotonicity(&self, one_row_each: bool) -> Monotonicity {
+        if one_row_each && self.is_monotone() { Monotonicity::Unions } else { Monotonicity::Unknown }
+    }
+}
+
+/// On which larger classes a model holds, if it holds on smaller ones. The search leaves out nodes by it, so a model that is not sure says less.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Monotonicity {
+    /// Nothing is known.
+    Unknown,
+    /// On every union of classes on all of which it holds. That is of use where no row may be suppressed: a diverse class may become uniform by the
+    /// rows of a class that was suppressed before.
+    Unions,
+    /// On every class that contains a class on which it holds, whatever else is in it. Only then the suppressed rows of a more general table are
+    /// among those of a less general one.
+    Supersets,
 }
 
 /// Models that must all hold.

@@ -1,8 +1,8 @@
 //! Models that compare the data with the population that it was drawn from.
 
-use super::PrivacyModel;
 use super::exact::Decimal;
 use super::table::{SizeDistribution, TableModel};
+use super::{Monotonicity, PrivacyModel};
 use crate::anonymity::classes::ClassView;
 use crate::error::{Error, Result};
 use crate::numeric::real;
@@ -31,6 +31,10 @@ impl PrivacyModel for KMap {
     /// Everybody of the population who fits a class fits its unions.
     fn is_monotone(&self) -> bool {
         true
+    }
+
+    fn monotonicity(&self, _one_row_each: bool) -> Monotonicity {
+        Monotonicity::Supersets
     }
 
     fn holds(&self, class: &ClassView<'_>) -> bool {

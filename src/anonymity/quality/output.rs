@@ -1,0 +1,195 @@
+//! What a release is still good for, in figures.
+
+use super::{GeneralizedTable, Loss, NormalizedEntropy, Precision, Score, from_policy};
+use crate::error::Result;
+use crate::policy::{AggregateFunction, Metric, Quality};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// One generalized table, described by everything that metrics can say of it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct OutputQuality {
+    /// All rows, the suppressed ones too.
+    pub rows: u64,
+    /// Rows that are not released.
+    pub suppressed_rows: u64,
+    /// One a quasi-identifier.
+    pub columns: Vec<ColumnQuality>,
+    /// Sizes of the classes of the raw values in rows, each with the number of classes of that size, ascending.
+    pub class_sizes_before: Vec<(u64, u64)>,
+    /// Sizes of the classes that are released.
+    pub class_sizes_after: Vec<(u64, u64)>,
+    /// Value of every metric, by its name in policies. Metrics of columns are put together by the aggregate of the policy; a rank, which is no
+    /// number, by the arithmetic mean.
+    pub metrics: BTreeMap<&'static str, f64>,
+}
+
+/// One quasi-identifier. Suppressed rows count as fully generalized, whatever the gs-factor.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ColumnQuality {
+    /// Name of the column.
+    pub column: String,
+    /// Share of the detail that is lost: [`Loss`] of the column, between 0 and 1.
+    pub loss: f64,
+    /// Share of the detail that is left: 1 − loss.
+    pub granularity: f64,
+    /// How far up the hierarchy values went on average, between 0 and 1: [`Precision`] of the column.
+    pub generalization_intensity: f64,
+    /// Share of the column's information that is lost, between 0 and 1: [`NormalizedEntropy`] of the column.
+    pub entropy: f64,
+    /// Share of rows whose value says nothing: it is missing or `*`, or the row is suppressed.
+    pub missing: f64,
+}
+
+/// Names and values of all metrics. The metric of the policy has the policy's gs-factor and weights; so have others that can have them.
+const METRICS: [Metric; 12] = [
+    Metric::Loss,
+    Metric::NonUniformEntropy,
+    Metric::NonUniformEntropyMonotone,
+    Metric::NormalizedEntropy,
+    Metric::Precision,
+    Metric::PrecisionMonotone,
+    Metric::Height,
+    Metric::Discernibility,
+    Metric::DiscernibilityMonotone,
+    Metric::AverageClassSize,
+    Metric::Ambiguity,
+    Metric::KlDivergence,
+];
+
+impl OutputQuality {
+    /// Describes a table. `quality` is what the policy declares: its aggregate, weights and gs-factor are used where a metric has them, so that the
+    /// value of the declared metric is the score of the search.
+    ///
+    /// # Errors
+    /// The declaration is wrong, or does not fit the table.
+    pub fn of(table: &GeneralizedTable<'_>, quality: &Quality) -> Result<Self> {
+        let names: Vec<&str> = table.hierarchies.iter().map(super::Hierarchy::column).collect();
+        let mut metrics = BTreeMap::new();
+        for metric in METRICS {
+            if let Score::Number(value) = from_policy(&declared(metric, quality), &names)?.score(table)? {
+                metrics.insert(metric.name(), value);
+            }
+        }
+        Ok(Self {
+            rows: table.rows,
+            suppressed_rows: table.suppressed_rows(),
+            columns: columns(table, &names)?,
+            class_sizes_before: histogram(table.tuple_rows.iter().copied()),
+            class_sizes_after: histogram(table.pick(false).into_iter().map(|class| class.rows)),
+            metrics,
+        })
+    }
+
+    /// Everything that is one number, by name: metrics as in policies, and `<figure>.<column>` for every column.
+    #[must_use]
+    pub fn numbers(&self) -> BTreeMap<String, f64> {
+        let mut numbers: BTreeMap<String, f64> = self.metrics.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
+        for column in &self.columns {
+            let figures = [
+                ("loss", column.loss),
+                ("granularity", column.granularity),
+                ("generalization-intensity", column.generalization_intensity),
+                ("normalized-entropy", column.entropy),
+                ("missing", column.missing),
+            ];
+            numbers.extend(figures.map(|(figure, value)| (format!("{figure}.{}", column.column), value)));
+        }
+        for (when, sizes) in [("before", &self.class_sizes_before), ("after", &self.class_sizes_after)] {
+            if let (Some(&(smallest, _)), Some(&(largest, _))) = (sizes.first(), sizes.last()) {
+                #[expect(clippy::cast_precision_loss, reason = "counts in a report")]
+                let figures = [
+                    ("classes", sizes.iter().map(|(_, classes)| classes).sum::<u64>() as f64),
+                    ("smallest-class", smallest as f64),
+                    ("median-class", median(sizes)),
+                    ("largest-class", largest as f64),
+                ];
+                numbers.extend(figures.map(|(figure, value)| (format!("{figure}.{when}"), value)));
+            }
+        }
+        numbers
+    }
+}
+
+/// All numbers of [`OutputQuality`], for the report.
+///
+/// # Errors
+/// As for [`OutputQuality::of`].
+pub fn all(table: &GeneralizedTable<'_>, quality: &Quality) -> Result<BTreeMap<String, f64>> {
+    Ok(OutputQuality::of(table, quality)?.numbers())
+}
+
+/// `metric` with what the policy declares, as far as the metric has it.
+fn declared(metric: Metric, quality: &Quality) -> Quality {
+    let mut declared = Quality { metric, ..quality.clone() };
+    if declared.aggregate == AggregateFunction::Rank {
+        declared.aggregate = AggregateFunction::ArithmeticMean;
+    }
+    let whole_table = matches!(
+        metric,
+        Metric::Discernibility | Metric::DiscernibilityMonotone | Metric::AverageClassSize | Metric::Ambiguity | Metric::KlDivergence
+    );
+    if whole_table {
+        declared.weights.clear();
+    }
+    if metric == Metric::Height || (whole_table && metric != Metric::AverageClassSize) {
+        declared.gs_factor = Quality::default().gs_factor;
+    }
+    declared
+}
+
+fn columns(table: &GeneralizedTable<'_>, names: &[&str]) -> Result<Vec<ColumnQuality>> {
+    let even = Quality::default();
+    let loss = Loss::new(&even, names)?.of_columns(table)?;
+    let intensity = Precision::new(&even, names)?.of_columns(table)?;
+    let entropy = NormalizedEntropy::new(&even, names)?.of_columns(table)?;
+    let (kept, suppressed) = (table.pick(false), table.suppressed_rows());
+    let figures = loss.into_iter().zip(intensity).zip(entropy);
+    names
+        .iter()
+        .zip(figures)
+        .enumerate()
+        .map(|(column, (&name, ((loss, intensity), entropy)))| {
+            let level = table.level(column)?;
+            let star = table.hierarchies[column].scheme().is_star(table.levels[column]);
+            let silent = |tuple| {
+                let label = table.code(level, column, tuple).map(|code| level.labels().iter().nth(code as usize).flatten());
+                star || label.is_none_or(|label| label.is_none_or(|label| label == crate::anonymity::hierarchy::SUPPRESSED))
+            };
+            let missing: u64 = kept.iter().filter(|class| silent(class.tuple)).map(|class| class.rows).sum();
+            #[expect(clippy::cast_precision_loss, reason = "a share")]
+            let missing = if table.rows == 0 { 0.0 } else { (missing + suppressed) as f64 / table.rows as f64 };
+            Ok(ColumnQuality {
+                column: name.to_owned(),
+                loss,
+                granularity: 1.0 - loss,
+                generalization_intensity: intensity,
+                entropy,
+                missing,
+            })
+        })
+        .collect()
+}
+
+fn histogram(sizes: impl Iterator<Item = u64>) -> Vec<(u64, u64)> {
+    let mut counts = BTreeMap::new();
+    for size in sizes {
+        *counts.entry(size).or_insert(0) += 1;
+    }
+    counts.into_iter().collect()
+}
+
+/// The size of the middle class; of the mean of both if there are two.
+#[expect(clippy::cast_precision_loss, reason = "counts in a report")]
+fn median(sizes: &[(u64, u64)]) -> f64 {
+    let classes: u64 = sizes.iter().map(|(_, classes)| classes).sum();
+    let at = |rank: u64| {
+        let mut before = 0;
+        let found = sizes.iter().find(|(_, classes)| {
+            before += classes;
+            before > rank
+        });
+        found.map_or(0, |&(size, _)| size) as f64
+    };
+    if classes == 0 { 0.0 } else { f64::midpoint(at((classes - 1) / 2), at(classes / 2)) }
+}
