@@ -86,37 +86,33 @@ impl Equations {
         scale * (r * logarithm).exp() / (y * y) * r * (1.0 - q) * (2.0 + (r - 1.0) * rest) - self.twos
     }
 
-    /// The r of the first equation for a given q. Its left side may rise before it falls: there are up to two.
-    fn shapes(&self, q: f64) -> [Option<f64>; 2] {
+    /// The r of the first equation for a given q, where its left side falls: the more people in a class, the fewer classes of one person in the sample. For
+    /// small r it may rise, because a class of few people is more likely seen than one of one; a solution there would lower the estimate and is not taken.
+    fn shape(&self, q: f64) -> Option<f64> {
         let (logarithm, y, rest) = self.parts(q);
         let turn = (-1.0 / logarithm - y / rest).max(0.0);
-        let first = |r: f64| self.first(q, r);
-        let rising = if turn > 0.0 { root(first, 0.0, turn) } else { None };
-        let falling = root(first, turn, (turn + 1.0) * 1e6);
-        [falling, rising]
+        root(|r| self.first(q, r), turn, (turn + 1.0) * 1e6)
     }
 
-    /// The solution with the largest q on the falling side, else on the rising one.
+    /// The solution with the largest q.
     fn solve(&self) -> Option<(f64, f64)> {
-        for side in 0..2 {
-            let second = |logit: f64| {
-                let q = 1.0 / (1.0 + (-logit).exp());
-                self.shapes(q)[side].map_or(f64::NAN, |r| self.second(q, r))
-            };
-            let grid: Vec<f64> = (-120..=120).rev().map(|step| f64::from(step) / 6.0).collect();
-            let mut before: Option<(f64, f64)> = None;
-            for logit in grid {
-                let value = second(logit);
-                if let Some((last, at_last)) = before
-                    && !value.is_nan()
-                    && (value > 0.0) != (at_last > 0.0)
-                    && let Some(logit) = root(second, logit, last)
-                {
-                    let q = 1.0 / (1.0 + (-logit).exp());
-                    return self.shapes(q)[side].map(|r| (q, r));
-                }
-                before = (!value.is_nan()).then_some((logit, value));
+        let of_logit = |logit: f64| 1.0 / (1.0 + (-logit).exp());
+        let second = |logit: f64| {
+            let q = of_logit(logit);
+            self.shape(q).map_or(f64::NAN, |r| self.second(q, r))
+        };
+        let mut before: Option<(f64, f64)> = None;
+        for logit in (-120..=120).rev().map(|step| f64::from(step) / 6.0) {
+            let value = second(logit);
+            if let Some((last, at_last)) = before
+                && !value.is_nan()
+                && (value > 0.0) != (at_last > 0.0)
+                && let Some(logit) = root(second, logit, last)
+            {
+                let q = of_logit(logit);
+                return self.shape(q).map(|r| (q, r));
             }
+            before = (!value.is_nan()).then_some((logit, value));
         }
         None
     }
