@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails its test, in helpers too")]
 #![expect(clippy::cast_precision_loss, reason = "the counts of tests are small")]
 
+mod achieved;
 mod adult;
 mod broken;
 mod listeners;

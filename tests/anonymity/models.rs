@@ -26,7 +26,7 @@ fn reference(people: &[u64]) -> Arc<Reference> {
 }
 
 /// The cheapest way to move `from[i]` units to where `to[j]` units are missing: successive shortest paths, found by Bellman and Ford.
-fn transport(from: &[u64], to: &[u64], cost: &dyn Fn(usize, usize) -> i64) -> i64 {
+pub(super) fn transport(from: &[u64], to: &[u64], cost: &dyn Fn(usize, usize) -> i64) -> i64 {
     let (sources, sinks) = (from.len(), to.len());
     let (mut left, mut missing) = (from.to_vec(), to.to_vec());
     let mut flow = vec![vec![0_u64; sinks]; sources];
@@ -82,7 +82,7 @@ fn histograms() -> impl Strategy<Value = (Vec<u64>, Vec<u64>)> {
 /// A tree over six leaves: {0, 1}, {2}, {3, 4, 5}, then {0, 1, 2}, {3, 4, 5}, then all.
 const TREE: [[u32; 6]; 3] = [[0, 0, 1, 2, 2, 2], [0, 0, 0, 1, 1, 1], [0; 6]];
 
-fn tree_distance(one: usize, other: usize) -> i64 {
+pub(super) fn tree_distance(one: usize, other: usize) -> i64 {
     if one == other { 0 } else { 1 + TREE.iter().take_while(|level| level[one] != level[other]).count() as i64 }
 }
 

@@ -14,7 +14,7 @@ use std::sync::Arc;
 /// | distance | of two values | of two distributions p (class), q (table) |
 /// |---|---|---|
 /// | equal | 1 | ½ Σ \|p − q\| |
-/// | ordered | difference of ranks / (m − 1) | Σᵢ \|Σ_{j ≤ i} (p_j − q_j)\| / (m − 1) |
+/// | ordered | difference of ranks / (m − 1) | mean over the gaps between ranks of \|share of p below − share of q below\| |
 /// | hierarchical | level of the lowest common ancestor / height | Σ over inner nodes: level / height · min(surplus, deficit) of its children |
 ///
 /// Distances are compared as fractions of whole numbers of people: a class that is exactly t away passes.

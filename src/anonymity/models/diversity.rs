@@ -121,7 +121,7 @@ fn grassberger(count: u64) -> f64 {
     digamma(real(count / 2) + 0.5) + std::f64::consts::LN_2
 }
 
-/// The most frequent value has fewer people than c times the values from the l-th most frequent on: f₁ < c (f_l + … + f_m).
+/// The most frequent value has fewer people than c times the values from the l-th most frequent on: f(1) < c (f(l) + … + f(m)).
 ///
 /// # Guarantee
 /// Whoever knows that a person is in a class, and can exclude l − 2 values, still finds the most frequent of the others in less than c / (1 + c) of the rest.

@@ -16,7 +16,7 @@ use statrs::function::gamma::gamma_lr;
 /// who knows that the person is in the data it says nothing: use [`KAnonymity`](super::KAnonymity).
 ///
 /// # References
-/// Sweeney, *Computational disclosure control* (PhD thesis, MIT 2001), section 4.3; El Emam, Dankar, *Protecting privacy using k-anonymity*, JAMIA 15 (2008).
+/// Sweeney, *Computational disclosure control* (doctoral thesis, MIT 2001), section 4.3; El Emam, Dankar, *Protecting privacy using k-anonymity*, JAMIA 15 (2008).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct KMap {
     /// People of the population.

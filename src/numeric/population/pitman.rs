@@ -15,7 +15,7 @@ pub struct Pitman {
 }
 
 impl Pitman {
-    /// The maximum of ℓ(θ, α) = Σ_{i<J} ln(θ + iα) − Σ_{i<n} ln(θ + i) + Σ_classes Σ_{j<f} ln(j − α): θ is solved for every α, and α for the profile. `None`
+    /// The maximum of ℓ(θ, α) = Σ_{i<J} ln(θ + iα) − Σ_{i<n} ln(θ + i) + the sum over all classes of Σ_{j<f} ln(j − α): θ is solved for every α, and α for the profile. `None`
     /// where there is none: all people alone, or all in one class.
     ///
     /// # References
