@@ -174,7 +174,9 @@ impl<'a> Prepared<'a> {
         for members in classes.values() {
             let released: Vec<usize> = members.iter().copied().filter(|&row| self.tuple_of_row[row].is_some()).collect();
             if !released.is_empty() && !known.models.iter().all(|model| self.holds(model, &released, members.len(), &whole)) {
-                released.iter().for_each(|&row| outliers[self.tuple_of_row[row].unwrap()] = true);
+                for &row in &released {
+                    outliers[self.tuple_of_row[row].unwrap()] = true;
+                }
             }
         }
         outliers
@@ -182,7 +184,9 @@ impl<'a> Prepared<'a> {
 
     fn shares(&self, rows: &[usize]) -> Vec<f64> {
         let mut counts = vec![0.0; self.sensitive_labels.of_value.len()];
-        rows.iter().for_each(|&row| counts[self.sensitive[row]] += 1.0);
+        for &row in rows {
+            counts[self.sensitive[row]] += 1.0;
+        }
         counts.into_iter().map(|count: f64| count / rows.len() as f64).collect()
     }
 

@@ -1,8 +1,10 @@
 //! What a release is still good for, in figures.
 
 use super::{GeneralizedTable, Loss, NormalizedEntropy, Precision, Score, from_policy};
+use crate::anonymity::hierarchy::SUPPRESSED;
 use crate::error::Result;
 use crate::policy::{AggregateFunction, Metric, Quality};
+use arrow::array::Array;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -152,10 +154,9 @@ fn columns(table: &GeneralizedTable<'_>, names: &[&str]) -> Result<Vec<ColumnQua
         .map(|(column, (&name, ((loss, intensity), entropy)))| {
             let level = table.level(column)?;
             let star = table.hierarchies[column].scheme().is_star(table.levels[column]);
-            let silent = |tuple| {
-                let label = table.code(level, column, tuple).map(|code| level.labels().iter().nth(code as usize).flatten());
-                star || label.is_none_or(|label| label.is_none_or(|label| label == crate::anonymity::hierarchy::SUPPRESSED))
-            };
+            let labels = level.labels();
+            let says = |code: usize| labels.is_valid(code) && labels.value(code) != SUPPRESSED;
+            let silent = |tuple| star || !table.code(level, column, tuple).is_some_and(|code| says(code as usize));
             let missing: u64 = kept.iter().filter(|class| silent(class.tuple)).map(|class| class.rows).sum();
             #[expect(clippy::cast_precision_loss, reason = "a share")]
             let missing = if table.rows == 0 { 0.0 } else { (missing + suppressed) as f64 / table.rows as f64 };
