@@ -5,6 +5,7 @@
 
 mod adult;
 mod broken;
+mod hierarchies;
 mod listeners;
 mod metric_values;
 mod metrics;

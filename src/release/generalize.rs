@@ -12,14 +12,14 @@ use crate::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed
 use crate::error::{Error, Result};
 use crate::io::table::{ColumnInterner, NULL_CODE, gather_values};
 use crate::pipeline::apply_once;
-use crate::policy::{Column, LevelLimits, Role, Search};
+use crate::policy::{Column, HierarchySpec, LevelLimits, Role, Search};
 use crate::transform;
 use crate::units::Share;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -70,7 +70,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
     let mut quasi = columns
         .iter()
         .filter(|(_, column)| column.role == Role::QuasiIdentifier)
-        .map(|(name, column)| QuasiIdentifier::fit(workshop, name, column))
+        .map(|(name, column)| QuasiIdentifier::fit(workshop, name, column, marks))
         .collect::<Result<Vec<_>>>()?;
     let key = || format!("products.{}", product.name);
     if quasi.is_empty() && !product.models.is_empty() {
@@ -145,7 +145,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
 }
 
 impl QuasiIdentifier {
-    fn fit(workshop: &Workshop<'_>, name: &str, column: &Column) -> Result<Self> {
+    fn fit(workshop: &Workshop<'_>, name: &str, column: &Column, marks: &[Vec<u8>]) -> Result<Self> {
         let table = &workshop.pool.table;
         let index = table.column(name)?;
         let mut values = table.values(index)?;
@@ -159,9 +159,14 @@ impl QuasiIdentifier {
         let values = interner.values()?;
         let has_nulls = recoded.contains(&NULL_CODE) || workshop.pool.table.has_missing(index)?;
         let hierarchy = match &column.hierarchy {
+            Some(spec @ HierarchySpec::Priority(_)) => {
+                let people = people_of_values(workshop, index, &recoded, values.len(), marks)?;
+                Hierarchy::build_with_people(name, spec, values.as_ref(), &people, has_nulls)?
+            }
             Some(spec) => Hierarchy::build(name, spec, values.as_ref(), has_nulls)?,
             None => Hierarchy::flat(name, values.as_ref(), has_nulls)?,
-        };
+        }
+        .with_missing(column.missing)?;
         Ok(Self { name: name.to_owned(), index, values, recoded, hierarchy, limits: column.levels.unwrap_or_default(), level: 0 })
     }
 
@@ -221,6 +226,26 @@ impl QuasiIdentifier {
         shown.dedup();
         Ok(shown)
     }
+}
+
+/// How many people have each value of a column, in the rows that may be released.
+fn people_of_values(workshop: &Workshop<'_>, index: usize, recoded: &[u32], values: usize, marks: &[Vec<u8>]) -> Result<Vec<u64>> {
+    let mut people = vec![0_u64; values];
+    let mut seen = HashSet::new();
+    let has_subjects = workshop.pool.subject.is_some();
+    workshop.rows(marks).visit(&[index], &mut |chunk, subjects, codes| {
+        for ((&code, &subject), &mark) in codes[0].iter().zip(subjects).zip(&marks[chunk]) {
+            let value = recoded.get(code as usize).copied().unwrap_or(NULL_CODE);
+            if let Some(count) = people.get_mut(value as usize)
+                && is_released(mark)
+                && (!has_subjects || seen.insert((value, subject)))
+            {
+                *count += 1;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(people)
 }
 
 /// Calls `visit` with the number, the subject codes and the recoded quasi-identifiers of every chunk.
@@ -389,7 +414,7 @@ impl Generalized {
         let quality = &workshop.product.quality;
         let mut all = BTreeMap::new();
         if let Score::Number(value) = score {
-            all.insert("loss".to_owned(), *value);
+            all.insert(quality.metric.name().to_owned(), *value);
         }
         report.quality = Some(QualityReport { metric: quality.metric, aggregate: quality.aggregate, value: json!(score), all });
         report.search = Some(SearchReport { nodes: self.nodes, checked: self.checked, optimal: self.optimal, seconds: Some(self.seconds) });

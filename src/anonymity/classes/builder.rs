@@ -265,13 +265,22 @@ impl TupleBuilder {
                 });
                 spread.sort_unstable();
                 Values {
-                    settled: Lists::from_ordered(parts, settled.into_iter().map(|(part, value, people)| (part, ValueCount { value, people }))),
+                    settled: Lists::from_ordered(
+                        parts,
+                        settled.into_iter().map(|(part, value, people)| (part, ValueCount { value, people })),
+                    ),
                     spread: Lists::from_ordered(parts, spread),
                 }
             })
             .collect();
         let counts = Counts { rows: self.rows, population: has_population.then_some(self.population), people, sensitive };
-        Ok(Tuples::new(self.columns, self.codes, (self.table, self.hasher), counts, Totals { rows: total_rows, subjects, populated, repeated }))
+        Ok(Tuples::new(
+            self.columns,
+            self.codes,
+            (self.table, self.hasher),
+            counts,
+            Totals { rows: total_rows, subjects, populated, repeated },
+        ))
     }
 
     /// Moves tuples without rows behind the others.

@@ -70,10 +70,7 @@ impl Classes {
         });
     }
 
-    pub(in crate::anonymity) fn visit_views(
-        &self,
-        mut visit: impl FnMut(usize, &ClassView<'_>) -> ControlFlow<()>,
-    ) -> ControlFlow<()> {
+    pub(in crate::anonymity) fn visit_views(&self, mut visit: impl FnMut(usize, &ClassView<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
         let mut lists: Vec<Cow<'_, [ValueCount]>> = Vec::with_capacity(self.counts.sensitive.len());
         for (class, &statistics) in self.statistics.iter().enumerate() {
             let population = self.counts.population.as_ref().map(|people| people[class]);
@@ -231,7 +228,10 @@ impl<'a> Grouper<'a> {
     pub fn roll_up(&mut self, classes: &Classes, levels: &[usize]) -> Result<Classes> {
         self.check(levels)?;
         if !Arc::ptr_eq(&self.base, &classes.base) || classes.levels.iter().zip(levels).any(|(from, to)| from > to) {
-            return Err(Error::Parameter { name: "classes", problem: "must be of the same tuples, at levels of which none is higher".to_owned() });
+            return Err(Error::Parameter {
+                name: "classes",
+                problem: "must be of the same tuples, at levels of which none is higher".to_owned(),
+            });
         }
         Ok(self.add_up(&classes.levels, levels, &classes.keys, Some(&classes.firsts), &classes.counts))
     }

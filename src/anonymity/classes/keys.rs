@@ -90,7 +90,11 @@ impl Layout {
         let size = (2 * count.min(most).max(1)).next_power_of_two();
         slots.clear();
         slots.resize(size, 0);
-        if self.words == 1 { self.number_words(keys, steps, slots, &mut numbered) } else { self.number_lists(keys, steps, slots, &mut numbered) }
+        if self.words == 1 {
+            self.number_words(keys, steps, slots, &mut numbered)
+        } else {
+            self.number_lists(keys, steps, slots, &mut numbered)
+        }
         numbered
     }
 

@@ -30,7 +30,13 @@ pub(super) struct Totals {
 }
 
 impl Tuples {
-    pub(super) fn new(columns: usize, codes: Vec<u32>, index: (HashTable<u32>, DefaultHashBuilder), counts: Counts, totals: Totals) -> Self {
+    pub(super) fn new(
+        columns: usize,
+        codes: Vec<u32>,
+        index: (HashTable<u32>, DefaultHashBuilder),
+        counts: Counts,
+        totals: Totals,
+    ) -> Self {
         Self { columns, codes, table: index.0, hasher: index.1, counts, totals }
     }
 

@@ -127,14 +127,10 @@ fn declared(metric: Metric, quality: &Quality) -> Quality {
     if declared.aggregate == AggregateFunction::Rank {
         declared.aggregate = AggregateFunction::ArithmeticMean;
     }
-    let whole_table = matches!(
-        metric,
-        Metric::Discernibility | Metric::DiscernibilityMonotone | Metric::AverageClassSize | Metric::Ambiguity | Metric::KlDivergence
-    );
-    if whole_table {
+    if !metric.has_columns() {
         declared.weights.clear();
     }
-    if metric == Metric::Height || (whole_table && metric != Metric::AverageClassSize) {
+    if !metric.has_gs_factor() {
         declared.gs_factor = Quality::default().gs_factor;
     }
     declared
