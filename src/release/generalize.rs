@@ -7,12 +7,12 @@ use super::rows::RowVisitor;
 use crate::anonymity::classes::{TupleBuilder, Tuples};
 use crate::anonymity::hierarchy::{Hierarchy, Rule};
 use crate::anonymity::models::{Linkability, Models};
-use crate::anonymity::quality::{self, Score};
+use crate::anonymity::quality::{self, OutputQuality, Score};
 use crate::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed};
 use crate::error::{Error, Result};
 use crate::io::table::{ColumnInterner, NULL_CODE, gather_values};
 use crate::pipeline::apply_once;
-use crate::policy::{Column, HierarchySpec, LevelLimits, Role, Search};
+use crate::policy::{Column, HierarchySpec, LevelLimits, Missing, Role, Search};
 use crate::transform;
 use crate::units::Share;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
@@ -48,6 +48,8 @@ pub(super) struct Generalized {
     optimal: bool,
     seconds: f64,
     score: Option<Score>,
+    /// Values of all metrics, and figures of columns.
+    figures: BTreeMap<String, f64>,
     rows_at_fit: u64,
     suppressed_rows: u64,
     suppressed_subjects: u64,
@@ -85,6 +87,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         optimal: false,
         seconds: 0.0,
         score: None,
+        figures: BTreeMap::new(),
         rows_at_fit: 0,
         suppressed_rows: 0,
         suppressed_subjects: 0,
@@ -129,6 +132,8 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         Found::Nothing(miss) => return Err(miss.into_error(&product.name)),
     };
     generalized.before = class_sizes_before(&problem, quasi.len())?;
+    let suppressed = |tuple| transformation.is_suppressed(tuple);
+    generalized.figures = OutputQuality::at(&tuples, &hierarchies, &transformation.levels, suppressed, &product.quality)?.numbers();
     for (q, &level) in quasi.iter_mut().zip(&transformation.levels) {
         q.level = level;
     }
@@ -157,7 +162,15 @@ impl QuasiIdentifier {
         let mut recoded = Vec::with_capacity(values.len());
         interner.extend(values.as_ref(), &mut recoded)?;
         let values = interner.values()?;
-        let has_nulls = recoded.contains(&NULL_CODE) || workshop.pool.table.has_missing(index)?;
+        let mut has_nulls = recoded.contains(&NULL_CODE) || workshop.pool.table.has_missing(index)?;
+        if has_nulls && column.missing == Missing::Error {
+            let missing = missing_rows(workshop, index, &recoded, marks)?;
+            if missing > 0 {
+                return Err(Error::rows(name, missing, "is missing", "fill the gaps, or use missing = \"own-leaf\""));
+            }
+            // Only rows that are not released have gaps.
+            has_nulls = false;
+        }
         let hierarchy = match &column.hierarchy {
             Some(spec @ HierarchySpec::Priority(_)) => {
                 let people = people_of_values(workshop, index, &recoded, values.len(), marks)?;
@@ -246,6 +259,17 @@ fn people_of_values(workshop: &Workshop<'_>, index: usize, recoded: &[u32], valu
         Ok(())
     })?;
     Ok(people)
+}
+
+/// Rows that may be released and have no value after the treatment.
+fn missing_rows(workshop: &Workshop<'_>, index: usize, recoded: &[u32], marks: &[Vec<u8>]) -> Result<u64> {
+    let mut missing = 0;
+    workshop.rows(marks).visit(&[index], &mut |chunk, _, codes| {
+        let released = codes[0].iter().zip(&marks[chunk]).filter(|&(_, &mark)| is_released(mark));
+        missing += released.filter(|&(&code, _)| recoded.get(code as usize).is_none_or(|&code| code == NULL_CODE)).count() as u64;
+        Ok(())
+    })?;
+    Ok(missing)
 }
 
 /// Calls `visit` with the number, the subject codes and the recoded quasi-identifiers of every chunk.
@@ -412,10 +436,7 @@ impl Generalized {
         });
         let Some(score) = &self.score else { return };
         let quality = &workshop.product.quality;
-        let mut all = BTreeMap::new();
-        if let Score::Number(value) = score {
-            all.insert(quality.metric.name().to_owned(), *value);
-        }
+        let all = self.figures.clone();
         report.quality = Some(QualityReport { metric: quality.metric, aggregate: quality.aggregate, value: json!(score), all });
         report.search = Some(SearchReport { nodes: self.nodes, checked: self.checked, optimal: self.optimal, seconds: Some(self.seconds) });
         report.class_sizes = Some(ClassSizes { before: Some(self.before.clone()), after: Vec::new() });

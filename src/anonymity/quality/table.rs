@@ -62,7 +62,7 @@ impl<'a> GeneralizedTable<'a> {
         let fits = levels.len() == columns
             && leaves.len() == columns
             && leaves.iter().all(|column| column.len() == tuples.len())
-            && classes.of_tuples().len() == tuples.len()
+            && classes.levels() == levels
             && outliers.len() == classes.len();
         if !fits {
             return Err(Error::Parameter { name: "table", problem: "has parts that do not fit each other".to_owned() });
