@@ -11,6 +11,7 @@ mod metric_values;
 mod metrics;
 mod oracle;
 mod recount;
+mod search;
 
 use arrow::array::{Array, ArrayRef};
 use backmask::anonymity::classes::{TupleBuilder, Tuples};

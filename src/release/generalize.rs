@@ -6,7 +6,7 @@ use super::report::{ClassSizes, ColumnReport, ProductReport, QualityReport, Sear
 use super::rows::RowVisitor;
 use crate::anonymity::classes::{TupleBuilder, Tuples};
 use crate::anonymity::hierarchy::{Hierarchy, Rule};
-use crate::anonymity::models::{Linkability, Models};
+use crate::anonymity::models::{Linkability, ModelContext, Models};
 use crate::anonymity::quality::{self, OutputQuality, Score};
 use crate::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed};
 use crate::error::{Error, Result};
@@ -81,7 +81,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
     let linkability = if linked { Linkability::Linked } else { Linkability::Unlinked };
     let mut generalized = Generalized {
         columns: Vec::new(),
-        models: Models::from_policy(&product.models, linkability)?,
+        models: Models::from_policy(&product.models, linkability, &ModelContext::default())?,
         nodes: 0,
         checked: 0,
         optimal: false,

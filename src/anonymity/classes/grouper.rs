@@ -44,6 +44,12 @@ impl Classes {
         &self.levels
     }
 
+    /// Number of tuples that were grouped.
+    #[must_use]
+    pub fn tuples(&self) -> usize {
+        self.base.populated
+    }
+
     /// Class of every tuple. It is worked out when it is first asked for.
     #[must_use]
     pub fn of_tuples(&self) -> &[u32] {
@@ -60,6 +66,18 @@ impl Classes {
     #[must_use]
     pub fn first_tuples(&self) -> &[u32] {
         &self.firsts[..self.statistics.len()]
+    }
+
+    /// People of the population in every class; `None` if no population was given.
+    #[must_use]
+    pub fn populations(&self) -> Option<&[u64]> {
+        self.counts.population.as_ref().map(|people| &people[..self.statistics.len()])
+    }
+
+    /// People of the population who fit no row; `None` if no population was given.
+    #[must_use]
+    pub fn absent_population(&self) -> Option<u64> {
+        self.counts.population.as_ref().map(|people| people[self.statistics.len()..].iter().sum())
     }
 
     /// Calls `visit` with the number of every class and everything that models may ask about it.

@@ -1,6 +1,6 @@
 //! k-anonymity, counted in people.
 
-use super::PrivacyModel;
+use super::{Monotonicity, PrivacyModel};
 use crate::anonymity::classes::ClassView;
 use crate::units::K;
 
@@ -41,9 +41,9 @@ impl PrivacyModel for KAnonymity {
         true
     }
 
-    /// More rows may belong to one person, who then owns too many of them; not if nobody has a second row.
-    fn holds_on_supersets(&self, one_row_each: bool) -> bool {
-        self.linkability == Linkability::Linked || one_row_each
+    /// Rows that are added may belong to one person, who then owns too many of them; not if nobody has a second row.
+    fn monotonicity(&self, one_row_each: bool) -> Monotonicity {
+        if one_row_each || self.linkability == Linkability::Linked { Monotonicity::Supersets } else { Monotonicity::Unions }
     }
 
     fn holds(&self, class: &ClassView<'_>) -> bool {

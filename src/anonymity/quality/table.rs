@@ -63,6 +63,7 @@ impl<'a> GeneralizedTable<'a> {
             && leaves.len() == columns
             && leaves.iter().all(|column| column.len() == tuples.len())
             && classes.levels() == levels
+            && classes.tuples() == tuples.len()
             && outliers.len() == classes.len();
         if !fits {
             return Err(Error::Parameter { name: "table", problem: "has parts that do not fit each other".to_owned() });
