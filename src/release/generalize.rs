@@ -8,7 +8,7 @@ use crate::anonymity::classes::{TupleBuilder, Tuples};
 use crate::anonymity::hierarchy::{Hierarchy, Rule};
 use crate::anonymity::models::{Linkability, ModelContext, Models};
 use crate::anonymity::quality::{self, OutputQuality, Score};
-use crate::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed};
+use crate::anonymity::search::{Found, Problem, Transformation, fixed, heuristic, optimal};
 use crate::error::{Error, Result};
 use crate::io::table::{ColumnInterner, NULL_CODE, gather_values};
 use crate::pipeline::apply_once;
@@ -20,8 +20,12 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, HashSet};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long a heuristic search may take if the policy says nothing.
+const HEURISTIC_TIME: Duration = Duration::from_secs(30);
 
 /// A quasi-identifier of the product.
 #[derive(Debug)]
@@ -104,6 +108,9 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
     let hierarchies: Vec<Hierarchy> = quasi.iter().map(|q| q.hierarchy.clone()).collect();
     let metric = quality::from_policy(&product.quality, &names)?;
     let mut problem = Problem::new(&tuples, &hierarchies, &generalized.models, metric.as_ref(), product.suppression_limit.0)?;
+    if let Some(threads) = NonZeroUsize::new(workshop.threads) {
+        problem = problem.threads(threads);
+    }
     for (column, q) in quasi.iter().enumerate() {
         problem = problem.limit(column, q.limits)?;
     }
@@ -124,7 +131,8 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
                 .collect::<Result<Vec<_>>>()?;
             fixed(&problem, &levels)?
         }
-        Search::Optimal => exhaustive(&problem)?,
+        Search::Optimal => optimal(&problem)?,
+        Search::Heuristic => heuristic(&problem, product.time_limit.map_or(HEURISTIC_TIME, Duration::from_secs_f64))?,
         _ => return Err(Error::unsupported(format!("{}.search", key()), "this search")),
     };
     let transformation = match outcome.found {

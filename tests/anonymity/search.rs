@@ -5,13 +5,14 @@ use backmask::anonymity::classes::{ClassView, Grouper, TupleBuilder, Tuples};
 use backmask::anonymity::hierarchy::Hierarchy;
 use backmask::anonymity::models::{KAnonymity, Linkability, Models, Monotonicity, PrivacyModel};
 use backmask::anonymity::quality::{GeneralizedTable, LevelTable, QualityMetric, Score, from_policy};
-use backmask::anonymity::search::{Found, Outcome, Problem, exhaustive, optimal};
+use backmask::anonymity::search::{Found, Outcome, Problem, exhaustive, fixed, heuristic, optimal};
 use backmask::arrow;
 use backmask::policy::{AggregateFunction, Direction, HierarchySpec, LevelLimits, Metric, Quality};
 use backmask::units::{K, Share};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use std::num::NonZeroUsize;
+use std::time::Duration;
 
 const COLUMNS: [&str; 4] = ["age", "place", "postcode", "gender"];
 
@@ -214,6 +215,22 @@ proptest! {
     }
 
     #[test]
+    fn a_heuristic_search_with_time_enough_proves_the_optimum(case in cases()) {
+        let (models, metric) = (honest(&case.rules), case.metric());
+        let expected = case.search(&models, metric.as_ref(), 1, exhaustive);
+        let found = case.search(&models, metric.as_ref(), 1, |problem| heuristic(problem, Duration::from_secs(3_600)));
+        match (&found.found, &expected.found) {
+            (Found::Transformation(_), _) => prop_assert!(found.optimal && same(&found.found, &expected.found)),
+            (Found::Nothing(_), expected) => prop_assert!(!found.optimal && matches!(expected, Found::Nothing(_))),
+        }
+        let in_no_time = case.search(&models, metric.as_ref(), 3, |problem| heuristic(problem, Duration::ZERO));
+        let top = case.search(&models, metric.as_ref(), 1, |problem| fixed(problem, problem.lattice().highest()));
+        if matches!(top.found, Found::Transformation(_)) {
+            prop_assert!(matches!(in_no_time.found, Found::Transformation(_)));
+        }
+    }
+
+    #[test]
     fn rolled_up_classes_are_grouped_classes(case in cases(), walk in prop::collection::vec((0..4_usize, 1..3_usize), 1..6)) {
         let (tuples, hierarchies) = (case.tuples(), hierarchies());
         let mut grouper = Grouper::new(&tuples, &hierarchies).unwrap();
@@ -383,4 +400,45 @@ fn a_column_of_300_levels() {
         let (quick, slow) = (optimal(&problem).unwrap(), exhaustive(&problem).unwrap());
         assert!(same(&quick.found, &slow.found));
     }
+}
+
+/// 70 columns of 6 values: more nodes than any search can look at, and keys of more than 128 bits.
+fn wide(rows: u32, seconds: f64, threads: usize) -> Outcome {
+    let names: Vec<String> = (0..70).map(|column| format!("c{column}")).collect();
+    let values = Int32Array::from_iter_values(0..6);
+    let spec = HierarchySpec::Intervals { widths: vec![2.0, 4.0], origin: 0.0 };
+    let hierarchies: Vec<Hierarchy> = names.iter().map(|name| Hierarchy::build(name, &spec, &values, false).unwrap()).collect();
+    let columns: Vec<Vec<u32>> = (0..70_u32)
+        .map(|column| {
+            (0..rows)
+                .map(|row| (row.wrapping_mul(2_654_435_761).rotate_left(column % 32) >> 7) % if column % 3 == 0 { 2 } else { 6 })
+                .collect()
+        })
+        .collect();
+    let mut builder = TupleBuilder::new(70);
+    builder.extend(&columns.iter().map(Vec::as_slice).collect::<Vec<_>>(), None).unwrap();
+    let tuples = builder.finish().unwrap();
+    let models = Models::new().and(KAnonymity { k: K::new(3).unwrap(), linkability: Linkability::Unlinked });
+    let metric = from_policy(&Quality::default(), &names.iter().map(String::as_str).collect::<Vec<_>>()).unwrap();
+    let problem = Problem::new(&tuples, &hierarchies, &models, metric.as_ref(), Share::new(0.1).unwrap())
+        .unwrap()
+        .threads(NonZeroUsize::new(threads).unwrap());
+    assert!(optimal(&problem).unwrap_err().to_string().contains("heuristic"));
+    let outcome = heuristic(&problem, Duration::from_secs_f64(seconds)).unwrap();
+    let Found::Transformation(found) = &outcome.found else { panic!("the highest node is anonymous") };
+    let again = fixed(&problem, &found.levels).unwrap();
+    assert!(same(&outcome.found, &again.found) && !outcome.optimal && outcome.nodes == u64::MAX);
+    assert!(found.suppressed_rows <= 8 && found.classes.iter().all(|class| class.subjects >= 3));
+    outcome
+}
+
+#[test]
+fn lattices_beyond_reach_end_anonymous_and_more_time_is_not_worse() {
+    let score = |outcome: &Outcome| match &outcome.found {
+        Found::Transformation(found) => found.score.clone(),
+        Found::Nothing(miss) => panic!("{miss:?}"),
+    };
+    let (none, some) = (wide(80, 0.0, 1), wide(80, 0.5, 3));
+    assert!(score(&some) <= score(&none));
+    assert!(none.checked >= 1);
 }

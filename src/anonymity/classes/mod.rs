@@ -25,6 +25,7 @@ mod grouper;
 mod keys;
 pub mod multiset;
 mod people;
+mod state;
 mod statistics;
 mod subjects;
 mod tuples;
