@@ -389,6 +389,7 @@ pub enum Missing {
 }
 
 impl Missing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     pub(crate) fn is_own_leaf(&self) -> bool {
         *self == Self::OwnLeaf
     }

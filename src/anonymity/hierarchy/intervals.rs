@@ -53,6 +53,8 @@ enum Place {
     /// The interval of the finest width.
     Inside(i128),
     Above,
+    /// No interval holds the value.
+    Nowhere,
 }
 
 impl TryFrom<IntervalsForm> for Intervals {
@@ -136,18 +138,18 @@ impl Intervals {
         // Every level is derived from the finest one, so that levels are nested whatever the rounding of floats.
         let ratio = wide / finest;
         let text = |number| decimal(number, self.decimals);
-        let label = |place: Option<Place>| match place {
-            Some(Place::Inside(index)) => {
+        let label = |place| match place {
+            Place::Inside(index) => {
                 let low = self.origin + index.div_euclid(ratio) * wide;
                 let high = self.top.map_or(low + wide, |top| top.min(low + wide));
                 format!("[{}, {})", text(self.bottom.map_or(low, |bottom| bottom.max(low))), text(high))
             }
-            Some(Place::Below) => format!("< {}", text(self.bottom.unwrap_or(self.origin))),
-            Some(Place::Above) => format!("≥ {}", text(self.top.unwrap_or(self.origin))),
-            None => SUPPRESSED.to_owned(),
+            Place::Below => format!("< {}", text(self.bottom.unwrap_or(self.origin))),
+            Place::Above => format!("≥ {}", text(self.top.unwrap_or(self.origin))),
+            Place::Nowhere => SUPPRESSED.to_owned(),
         };
         let places = self.places(column, values)?;
-        let outside = places.iter().filter(|place| matches!(place, Some(None))).count();
+        let outside = places.iter().filter(|place| matches!(place, Some(Place::Nowhere))).count();
         unknown.check(
             column,
             outside,
@@ -157,19 +159,19 @@ impl Intervals {
         Ok(places.into_iter().map(|place| place.map(label)).collect())
     }
 
-    /// Where every value lies; inside missing, a value that is nowhere.
-    fn places(&self, column: &str, values: &dyn Array) -> Result<Vec<Option<Option<Place>>>> {
+    /// Where every value lies; nothing for a missing one.
+    fn places(&self, column: &str, values: &dyn Array) -> Result<Vec<Option<Place>>> {
         let failed = |e| Error::arrow("reading numbers", &e);
         match values.data_type() {
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
                 let numbers = cast(values, &DataType::Int64).map_err(failed)?;
                 let numbers = numbers.as_primitive::<Int64Type>();
-                Ok(numbers.iter().map(|number| number.map(|number| Some(self.of_integer(number.into())))).collect())
+                Ok(numbers.iter().map(|number| number.map(|number| self.of_integer(number.into()))).collect())
             }
             DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
                 let numbers = cast(values, &DataType::UInt64).map_err(failed)?;
                 let numbers = numbers.as_primitive::<UInt64Type>();
-                Ok(numbers.iter().map(|number| number.map(|number| Some(self.of_integer(number.into())))).collect())
+                Ok(numbers.iter().map(|number| number.map(|number| self.of_integer(number.into()))).collect())
             }
             DataType::Float16 | DataType::Float32 | DataType::Float64 => {
                 let numbers = cast(values, &DataType::Float64).map_err(failed)?;
@@ -206,18 +208,18 @@ impl Intervals {
         clippy::cast_precision_loss,
         reason = "the index is checked to be below 2^53; bounds are rounded once, like the number itself"
     )]
-    fn of_float(&self, number: f64) -> Option<Place> {
+    fn of_float(&self, number: f64) -> Place {
         let unit = 10_f64.powi(self.decimals.cast_signed());
         if self.bottom.is_some_and(|bottom| number < bottom as f64 / unit) {
-            return Some(Place::Below);
+            return Place::Below;
         }
         if self.top.is_some_and(|top| number >= top as f64 / unit) {
-            return Some(Place::Above);
+            return Place::Above;
         }
         let (width, origin) = (self.widths[0] as f64 / unit, self.origin as f64 / unit);
         let estimate = ((number - origin) / width).floor();
         if !estimate.is_finite() || estimate.abs() >= LARGEST_EXACT || number.abs() >= LARGEST || number.abs() / width >= LARGEST_EXACT {
-            return None;
+            return Place::Nowhere;
         }
         let bound = |index: i128| (self.origin + index * self.widths[0]) as f64 / unit;
         // The division may be off by one; the printed bounds decide.
@@ -227,7 +229,7 @@ impl Intervals {
         } else if number >= bound(index + 1) {
             index += 1;
         }
-        (bound(index) <= number && number < bound(index + 1)).then_some(Place::Inside(index))
+        if bound(index) <= number && number < bound(index + 1) { Place::Inside(index) } else { Place::Nowhere }
     }
 }
 

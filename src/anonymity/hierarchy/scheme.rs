@@ -52,6 +52,7 @@ pub enum Unknown {
 }
 
 impl Unknown {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
     fn is_error(&self) -> bool {
         *self == Self::Error
     }
