@@ -2,7 +2,7 @@
 
 use super::bind::in_list;
 use super::parse::is_file_name;
-use super::{AttackName, Metric, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search};
+use super::{AttackName, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -115,9 +115,6 @@ fn check_records(key: &str, records: &RecordsProduct) -> Result<()> {
     }
     if !matches!(records.search, Search::Optimal | Search::Fixed) {
         return Err(Error::unsupported(format!("{key}.search"), format!("the search {}", records.search.name())));
-    }
-    if records.quality.metric != Metric::Loss {
-        return Err(Error::unsupported(format!("{key}.quality.metric"), format!("the metric {}", records.quality.metric.name())));
     }
     Ok(())
 }

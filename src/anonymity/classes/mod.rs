@@ -20,13 +20,19 @@
 //! # Ok::<(), backmask::Error>(())
 //! ```
 
+mod builder;
 mod grouper;
+mod keys;
 pub mod multiset;
+mod people;
+mod state;
 mod statistics;
+mod subjects;
 mod tuples;
 mod view;
 
+pub use builder::TupleBuilder;
 pub use grouper::{Classes, Grouper};
 pub use statistics::ClassStatistics;
-pub use tuples::{TupleBuilder, Tuples};
+pub use tuples::Tuples;
 pub use view::{ClassView, ValueCount};

@@ -4,7 +4,9 @@
 //! them is not the size of one class but the number of people with the same multiset of classes.
 
 use super::grouper::Classes;
-use super::tuples::{Incidence, Tuples};
+use super::people::People;
+use super::tuples::Tuples;
+use hashbrown::HashMap;
 
 /// How people share their multisets of classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,27 +33,44 @@ pub struct Multisets {
 /// (VLDB 2008); here with m unbounded.
 #[must_use]
 pub fn multisets(tuples: &Tuples, classes: &Classes, kept: impl Fn(usize) -> bool) -> Multisets {
-    let mut sizes = match tuples.incidence() {
+    let mut sizes: Vec<u64> = match &tuples.counts().people {
         // A single row: the multiset is the class.
-        Incidence::OneRowEach => {
+        People::OneRowEach => {
             classes.statistics().iter().enumerate().filter(|&(class, _)| kept(class)).map(|(_, class)| class.subjects).collect()
         }
-        Incidence::Lists { offsets, owners, rows, subjects } => {
-            let mut visits: Vec<(u32, u32, u64)> = Vec::new();
-            for (tuple, &class) in classes.of_tuples().iter().enumerate() {
-                if kept(class as usize) {
-                    visits.extend((offsets[tuple]..offsets[tuple + 1]).map(|entry| (owners[entry], class, rows[entry])));
+        People::Counted { settled, spread, numbers, .. } => {
+            let of_tuples = classes.of_tuples();
+            let kept: Vec<bool> = (0..classes.len()).map(kept).collect();
+            // People whose rows are all in one class, by (class, rows).
+            let mut single: HashMap<(u32, u64), u64> = HashMap::new();
+            let mut repeated = vec![0_u64; of_tuples.len()];
+            for &(tuple, rows, people) in tuples.repeated() {
+                repeated[tuple as usize] += people;
+                if kept[of_tuples[tuple as usize] as usize] {
+                    *single.entry((of_tuples[tuple as usize], rows)).or_default() += people;
                 }
             }
-            shared(visits, *subjects as usize)
+            let mut visits: Vec<(u32, u32, u64)> = Vec::new();
+            for (tuple, &class) in of_tuples.iter().enumerate() {
+                if kept[class as usize] {
+                    let people_with_one_row = settled[tuple] - repeated[tuple];
+                    if people_with_one_row > 0 {
+                        *single.entry((class, 1)).or_default() += people_with_one_row;
+                    }
+                    visits.extend(spread.of(tuple).iter().map(|visit| (visit.person, class, visit.rows)));
+                }
+            }
+            let mut sizes = shared(visits, *numbers as usize, &mut single);
+            sizes.extend(single.into_values());
+            sizes
         }
     };
     sizes.sort_unstable();
     Multisets { subjects: sizes.iter().sum(), distinct: sizes.len() as u64, smallest: sizes.first().copied() }
 }
 
-/// Numbers of people for every different multiset, from (subject, class, rows).
-fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize) -> Vec<u64> {
+/// Numbers of people for every different multiset of several entries, from (subject, class, rows). Multisets of one entry are added to `single`.
+fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize, single: &mut HashMap<(u32, u64), u64>) -> Vec<u64> {
     visits.sort_unstable();
     // Several tuples of one person may have become one class.
     visits.dedup_by(|next, first| {
@@ -62,7 +81,12 @@ fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize) -> Vec<u64> {
         same
     });
     let mut people: Vec<&[(u32, u32, u64)]> = Vec::with_capacity(subjects);
-    people.extend(visits.chunk_by(|one, other| one.0 == other.0));
+    for person in visits.chunk_by(|one, other| one.0 == other.0) {
+        match person {
+            &[(_, class, rows)] => *single.entry((class, rows)).or_default() += 1,
+            _ => people.push(person),
+        }
+    }
     people.sort_unstable_by(|one, other| multiset(one).cmp(multiset(other)));
     people.chunk_by(|one, other| multiset(one).eq(multiset(other))).map(|group| group.len() as u64).collect()
 }

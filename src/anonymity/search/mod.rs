@@ -28,12 +28,19 @@
 //! # Ok::<(), backmask::Error>(())
 //! ```
 
+mod crew;
 mod exhaustive;
+mod heuristic;
 mod lattice;
+mod look;
+mod optimal;
 mod outcome;
 mod problem;
+mod snapshots;
 
 pub use exhaustive::{LARGEST_EXHAUSTIVE, exhaustive, fixed};
+pub use heuristic::heuristic;
 pub use lattice::Lattice;
+pub use optimal::{LARGEST_OPTIMAL, optimal};
 pub use outcome::{Found, NearestMiss, Outcome, Transformation};
 pub use problem::{Evaluation, Evaluator, Problem, allowed_rows};
