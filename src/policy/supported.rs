@@ -108,12 +108,18 @@ fn check_split(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<(
 }
 
 fn check_records(key: &str, records: &RecordsProduct) -> Result<()> {
-    for (place, model) in records.models.iter().enumerate() {
-        if !matches!(model, Model::KAnonymity { .. }) {
-            return Err(Error::unsupported(format!("{key}.models[{place}]"), format!("the privacy model {}", model.name())));
-        }
+    let file = |model: &Model| match model {
+        Model::KMap { population, .. } => population.clone(),
+        Model::DeltaPresence { population, .. } => Some(population.clone()),
+        _ => None,
+    };
+    let mut populations = records.models.iter().enumerate().filter_map(|(place, model)| Some((place, file(model)?)));
+    if let Some((_, first)) = populations.next()
+        && let Some((place, _)) = populations.find(|(_, other)| *other != first)
+    {
+        return Err(Error::unsupported(format!("{key}.models[{place}].population"), "a second population for one product"));
     }
-    if !matches!(records.search, Search::Optimal | Search::Fixed) {
+    if !matches!(records.search, Search::Optimal | Search::Heuristic | Search::Fixed) {
         return Err(Error::unsupported(format!("{key}.search"), format!("the search {}", records.search.name())));
     }
     Ok(())

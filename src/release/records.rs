@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::columns::{CAPPED, Maker, NOBODY, OUTLIER, OutputColumn, RELEASED, UNSUPPORTED, is_released, schema};
 use super::generalize::{self, Generalized};
+use super::guarantees::Evidence;
 use super::pool::PoolTable;
 use super::report::{ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
@@ -54,6 +55,8 @@ pub(super) struct Made {
     /// What of them the release shows, for the recipient.
     pub(super) shown: serde_json::Value,
     pub(super) pseudonyms: Vec<Pseudonym>,
+    /// What the recount of the models needs besides the file.
+    pub(super) evidence: Evidence,
     /// The written rows with their owners, for a product whose rows cannot be told apart by person without the pool.
     pub(super) owned: Option<CodedTable>,
     /// Columns that the attack on known values did best with.
@@ -130,6 +133,7 @@ impl Workshop<'_> {
             fitted: generalized.fitted(),
             shown: generalized.shown(self, &marks)?,
             pseudonyms,
+            evidence: Evidence::new(&generalized)?,
             owned,
             worst_columns: None,
             fit_seconds,
@@ -422,7 +426,7 @@ impl Workshop<'_> {
         note(NOBODY, "were left out because they name no person");
         note(CAPPED, "beyond the cap on events of one person were left out");
         note(UNSUPPORTED, "were left out because too few people share their item at every level");
-        note(OUTLIER, "were suppressed because their class is too small");
+        note(OUTLIER, "were suppressed because a model does not hold for their class");
         for level in RELEASED + 1..=8 {
             note(level, &format!("show their item generalized by {level} level(s)"));
         }

@@ -99,6 +99,9 @@ impl Fit for ModelCounter {
 
     fn observe(&mut self, batch: &RecordBatch) -> Result<()> {
         self.classes.observe(batch)?;
+        if self.sensitive.is_empty() {
+            return Ok(());
+        }
         let names: Vec<&str> = self.quasi_identifiers.iter().map(String::as_str).collect();
         let columns = names.iter().map(|name| column(batch, name)).collect::<Result<Vec<_>>>()?;
         let classes = identities(&names, &columns, batch.num_rows())?;

@@ -21,5 +21,5 @@ pub use html::html;
 pub use measured::{Attack, ClassSizes, UnicityPoint};
 pub use types::{
     Bounds, ColumnReport, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss, ProductReport, Pseudonym,
-    QualityReport, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, Unit, Verified,
+    QualityReport, ReferenceUsed, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, Unit, Verified,
 };

@@ -360,13 +360,35 @@ pub struct Guarantee {
     pub holds: bool,
     /// From what it can be checked.
     pub verified: Verified,
+    /// With what the values of each class were compared, for models that compare distributions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<ReferenceUsed>,
+}
+
+/// With what the sensitive values of a class are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReferenceUsed {
+    /// The rows of the file.
+    Released,
+    /// The table when the levels were chosen, with the rows that are not released.
+    Fit,
 }
 
 impl Guarantee {
     /// A guarantee with no parameters yet that does not hold until somebody found that it does.
     #[must_use]
     pub fn new(model: impl Into<String>, unit: Unit, verified: Verified) -> Self {
-        Self { model: model.into(), parameters: BTreeMap::new(), unit, achieved: None, stated_as_bound: false, holds: false, verified }
+        Self {
+            model: model.into(),
+            parameters: BTreeMap::new(),
+            unit,
+            achieved: None,
+            stated_as_bound: false,
+            holds: false,
+            verified,
+            reference: None,
+        }
     }
 
     /// A guarantee of a privacy model of the policy, with its parameters.
