@@ -221,32 +221,42 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// The lowest open nodes first. Where one proves something for those below, the highest node above that proves the same is looked for.
+    /// The lowest open nodes first. Where one proves something for those below, the highest nodes above that prove the same are looked for.
     fn sweep(&mut self) -> Result<bool> {
+        let mut too_low = true;
         loop {
             let mut nodes = Vec::with_capacity(BATCH);
             let mut next = self.next_open(self.cursor)?;
             let Some(first) = next else { return Ok(true) };
+            if self.out_of_time() {
+                return Ok(false);
+            }
             self.cursor = first;
+            if too_low {
+                self.prove_too_low(first)?;
+                too_low = self.marks[first] & TOO_LOW != 0;
+                continue;
+            }
             while let Some(node) = next.filter(|_| nodes.len() < BATCH) {
                 nodes.push(node);
                 next = self.next_open(node + 1)?;
             }
-            if self.out_of_time() {
-                return Ok(false);
-            }
-            let looks = self.look(&nodes)?;
-            let Some(first) = looks.iter().position(|look| look.none_below) else { continue };
-            let path = self.path(nodes[first])?;
-            let (mut low, mut high) = (1, path.len());
-            while low < high && !self.out_of_time() {
-                let middle = usize::midpoint(low, high);
-                if self.marks[path[middle]] & CLOSED == 0 {
-                    self.look(&[path[middle]])?;
-                }
-                if self.marks[path[middle]] & TOO_LOW != 0 { low = middle + 1 } else { high = middle }
-            }
+            too_low = self.look(&nodes)?.iter().any(|look| look.none_below);
         }
+    }
+
+    /// Binary search along a path from an open node for the highest node that proves something for those below.
+    fn prove_too_low(&mut self, start: usize) -> Result<()> {
+        let path = self.path(start)?;
+        let (mut low, mut high) = (0, path.len());
+        while low < high && !self.out_of_time() {
+            let middle = usize::midpoint(low, high);
+            if self.marks[path[middle]] & CLOSED == 0 {
+                self.look(&[path[middle]])?;
+            }
+            if self.marks[path[middle]] & TOO_LOW != 0 { low = middle + 1 } else { high = middle }
+        }
+        Ok(())
     }
 
     /// An open node from which no higher one is open.
