@@ -10,6 +10,7 @@ mod listeners;
 mod metric_values;
 mod metrics;
 mod models;
+mod optima;
 mod oracle;
 mod recount;
 mod search;
