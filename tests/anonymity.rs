@@ -6,6 +6,7 @@
 mod achieved;
 mod adult;
 mod broken;
+mod hierarchies;
 mod listeners;
 mod metric_values;
 mod metrics;

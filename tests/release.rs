@@ -4,6 +4,7 @@ mod bytes;
 mod data;
 mod edges;
 mod gate;
+mod hierarchies;
 mod invariants;
 mod joined;
 mod people;

@@ -188,6 +188,18 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Whether it has a value for every column, which are weighed and put together; else it has one for the table.
+    #[must_use]
+    pub fn has_columns(self) -> bool {
+        !matches!(self, Self::Discernibility | Self::DiscernibilityMonotone | Self::AverageClassSize | Self::Ambiguity | Self::KlDivergence)
+    }
+
+    /// Whether it weighs generalization against suppression by the gs-factor.
+    #[must_use]
+    pub fn has_gs_factor(self) -> bool {
+        self == Self::AverageClassSize || (self.has_columns() && self != Self::Height)
+    }
+
     /// Name in policies and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::bind::in_list;
 use super::parse::is_file_name;
-use super::{AttackName, Metric, Model, Policy, Product, PseudonymMethod, PseudonymSpec, RecordsProduct, Role, Scope, Search};
+use super::{AttackName, Model, Policy, Product, PseudonymMethod, PseudonymSpec, RecordsProduct, Role, Scope, Search};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -94,9 +94,6 @@ fn check_records(key: &str, records: &RecordsProduct) -> Result<()> {
     }
     if !matches!(records.search, Search::Optimal | Search::Fixed) {
         return Err(Error::unsupported(format!("{key}.search"), format!("the search {}", records.search.name())));
-    }
-    if records.quality.metric != Metric::Loss {
-        return Err(Error::unsupported(format!("{key}.quality.metric"), format!("the metric {}", records.quality.metric.name())));
     }
     Ok(())
 }

@@ -7,19 +7,19 @@ use super::rows::RowVisitor;
 use crate::anonymity::classes::{TupleBuilder, Tuples};
 use crate::anonymity::hierarchy::{Hierarchy, Rule};
 use crate::anonymity::models::{Linkability, ModelContext, Models};
-use crate::anonymity::quality::{self, Score};
+use crate::anonymity::quality::{self, OutputQuality, Score};
 use crate::anonymity::search::{Found, Problem, Transformation, fixed, heuristic, optimal};
 use crate::error::{Error, Result};
 use crate::io::table::{ColumnInterner, NULL_CODE, gather_values};
 use crate::pipeline::apply_once;
-use crate::policy::{Column, LevelLimits, Role, Search};
+use crate::policy::{Column, HierarchySpec, LevelLimits, Missing, Role, Search};
 use crate::transform;
 use crate::units::Share;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -52,6 +52,8 @@ pub(super) struct Generalized {
     optimal: bool,
     seconds: f64,
     score: Option<Score>,
+    /// Values of all metrics, and figures of columns.
+    figures: BTreeMap<String, f64>,
     rows_at_fit: u64,
     suppressed_rows: u64,
     suppressed_subjects: u64,
@@ -74,7 +76,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
     let mut quasi = columns
         .iter()
         .filter(|(_, column)| column.role == Role::QuasiIdentifier)
-        .map(|(name, column)| QuasiIdentifier::fit(workshop, name, column))
+        .map(|(name, column)| QuasiIdentifier::fit(workshop, name, column, marks))
         .collect::<Result<Vec<_>>>()?;
     let key = || format!("products.{}", product.name);
     if quasi.is_empty() && !product.models.is_empty() {
@@ -89,6 +91,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         optimal: false,
         seconds: 0.0,
         score: None,
+        figures: BTreeMap::new(),
         rows_at_fit: 0,
         suppressed_rows: 0,
         suppressed_subjects: 0,
@@ -137,6 +140,8 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         Found::Nothing(miss) => return Err(miss.into_error(&product.name)),
     };
     generalized.before = class_sizes_before(&problem, quasi.len())?;
+    let suppressed = |tuple| transformation.is_suppressed(tuple);
+    generalized.figures = OutputQuality::at(&tuples, &hierarchies, &transformation.levels, suppressed, &product.quality)?.numbers();
     for (q, &level) in quasi.iter_mut().zip(&transformation.levels) {
         q.level = level;
     }
@@ -153,7 +158,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
 }
 
 impl QuasiIdentifier {
-    fn fit(workshop: &Workshop<'_>, name: &str, column: &Column) -> Result<Self> {
+    fn fit(workshop: &Workshop<'_>, name: &str, column: &Column, marks: &[Vec<u8>]) -> Result<Self> {
         let table = &workshop.pool.table;
         let index = table.column(name)?;
         let mut values = table.values(index)?;
@@ -165,11 +170,24 @@ impl QuasiIdentifier {
         let mut recoded = Vec::with_capacity(values.len());
         interner.extend(values.as_ref(), &mut recoded)?;
         let values = interner.values()?;
-        let has_nulls = recoded.contains(&NULL_CODE) || workshop.pool.table.has_missing(index)?;
+        let mut has_nulls = recoded.contains(&NULL_CODE) || workshop.pool.table.has_missing(index)?;
+        if has_nulls && column.missing == Missing::Error {
+            let missing = missing_rows(workshop, index, &recoded, marks)?;
+            if missing > 0 {
+                return Err(Error::rows(name, missing, "is missing", "fill the gaps, or use missing = \"own-leaf\""));
+            }
+            // Only rows that are not released have gaps.
+            has_nulls = false;
+        }
         let hierarchy = match &column.hierarchy {
+            Some(spec @ HierarchySpec::Priority(_)) => {
+                let people = people_of_values(workshop, index, &recoded, values.len(), marks)?;
+                Hierarchy::build_with_people(name, spec, values.as_ref(), &people, has_nulls)?
+            }
             Some(spec) => Hierarchy::build(name, spec, values.as_ref(), has_nulls)?,
             None => Hierarchy::flat(name, values.as_ref(), has_nulls)?,
-        };
+        }
+        .with_missing(column.missing)?;
         Ok(Self { name: name.to_owned(), index, values, recoded, hierarchy, limits: column.levels.unwrap_or_default(), level: 0 })
     }
 
@@ -229,6 +247,37 @@ impl QuasiIdentifier {
         shown.dedup();
         Ok(shown)
     }
+}
+
+/// How many people have each value of a column, in the rows that may be released.
+fn people_of_values(workshop: &Workshop<'_>, index: usize, recoded: &[u32], values: usize, marks: &[Vec<u8>]) -> Result<Vec<u64>> {
+    let mut people = vec![0_u64; values];
+    let mut seen = HashSet::new();
+    let has_subjects = workshop.pool.subject.is_some();
+    workshop.rows(marks).visit(&[index], &mut |chunk, subjects, codes| {
+        for ((&code, &subject), &mark) in codes[0].iter().zip(subjects).zip(&marks[chunk]) {
+            let value = recoded.get(code as usize).copied().unwrap_or(NULL_CODE);
+            if let Some(count) = people.get_mut(value as usize)
+                && is_released(mark)
+                && (!has_subjects || seen.insert((value, subject)))
+            {
+                *count += 1;
+            }
+        }
+        Ok(())
+    })?;
+    Ok(people)
+}
+
+/// Rows that may be released and have no value after the treatment.
+fn missing_rows(workshop: &Workshop<'_>, index: usize, recoded: &[u32], marks: &[Vec<u8>]) -> Result<u64> {
+    let mut missing = 0;
+    workshop.rows(marks).visit(&[index], &mut |chunk, _, codes| {
+        let released = codes[0].iter().zip(&marks[chunk]).filter(|&(_, &mark)| is_released(mark));
+        missing += released.filter(|&(&code, _)| recoded.get(code as usize).is_none_or(|&code| code == NULL_CODE)).count() as u64;
+        Ok(())
+    })?;
+    Ok(missing)
 }
 
 /// Calls `visit` with the number, the subject codes and the recoded quasi-identifiers of every chunk.
@@ -395,10 +444,7 @@ impl Generalized {
         });
         let Some(score) = &self.score else { return };
         let quality = &workshop.product.quality;
-        let mut all = BTreeMap::new();
-        if let Score::Number(value) = score {
-            all.insert("loss".to_owned(), *value);
-        }
+        let all = self.figures.clone();
         report.quality = Some(QualityReport { metric: quality.metric, aggregate: quality.aggregate, value: json!(score), all });
         report.search = Some(SearchReport { nodes: self.nodes, checked: self.checked, optimal: self.optimal, seconds: Some(self.seconds) });
         report.class_sizes = Some(ClassSizes { before: Some(self.before.clone()), after: Vec::new() });

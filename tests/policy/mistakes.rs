@@ -390,7 +390,6 @@ fn what_is_not_built_is_refused() {
         ("name = \"k-anonymity\"", "name = \"k-map\"", "products[0].models[0]", "k-map"),
         ("suppression_limit = 0.05", "search = \"mondrian\"", "products[0].search", "mondrian"),
         ("suppression_limit = 0.05", "search = \"heuristic\"\ntime_limit = 3", "products[0].search", "heuristic"),
-        ("quality = { ", "quality = { metric = \"discernibility\", ", "products[0].quality.metric", "discernibility"),
         ("attacks = [\"known-items\"]", "attacks = [\"known-items\", \"scoreboard\"]", "gate.attacks[1]", "scoreboard"),
         ("attacks = [\"known-items\"]", "attacks = [\"membership\"]", "gate.attacks[0]", "membership"),
         ("recipient = \"Example\"", "link_products = [\"people\", \"log\"]", "link_products", "linked"),

@@ -9,8 +9,8 @@ use crate::policy::Quality;
 /// Non-uniform entropy: how many bits an ideal guesser who knows how often every value occurs lacks to restore a column.
 ///
 /// With c(x) the rows of the value x in the whole table, and gen(x) what it was generalized to, a column has −g·Σ over rows of
-/// log₂(c(x) / c(gen(x))), cut after 10 decimals. The variant that counts suppressed rows adds, with n_w the suppressed rows of the generalized
-/// value w and n the suppressed rows in all, −u·Σ over suppressed rows of log₂(n_w / n): what suppression takes on top of generalization. The
+/// log₂ (c(x) / c(gen(x))), cut after 10 decimals. The variant that counts suppressed rows adds, with m the suppressed rows of the generalized
+/// value w and n the suppressed rows in all, −u·Σ over suppressed rows of log₂ (m / n): what suppression takes on top of generalization. The
 /// monotone variant does not look at suppression. The factors g and u come from the gs-factor as in [`Loss`](super::Loss).
 ///
 /// # References

@@ -1,8 +1,11 @@
 //! What a release is still good for, in figures.
 
-use super::{GeneralizedTable, Loss, NormalizedEntropy, Precision, Score, from_policy};
-use crate::error::Result;
+use super::{GeneralizedTable, Hierarchy, Loss, Marginals, NormalizedEntropy, Precision, Score, from_policy};
+use crate::anonymity::classes::{Grouper, Tuples};
+use crate::anonymity::hierarchy::SUPPRESSED;
+use crate::error::{Error, Result};
 use crate::policy::{AggregateFunction, Metric, Quality};
+use arrow::array::Array;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -58,13 +61,53 @@ const METRICS: [Metric; 12] = [
 ];
 
 impl OutputQuality {
+    /// Describes the table that `levels` make of the tuples; `suppressed` says of each tuple whether its class is not released.
+    ///
+    /// ```
+    /// use backmask::anonymity::classes::TupleBuilder;
+    /// use backmask::anonymity::hierarchy::Hierarchy;
+    /// use backmask::anonymity::quality::OutputQuality;
+    /// use backmask::arrow::array::StringArray;
+    /// use backmask::policy::Quality;
+    ///
+    /// // Three rows from DE (code 0) and one from FR (code 1), which is suppressed.
+    /// let mut builder = TupleBuilder::new(1);
+    /// builder.extend(&[&[0, 0, 0, 1]], None)?;
+    /// let tuples = builder.finish()?;
+    /// let country = Hierarchy::flat("country", &StringArray::from(vec!["DE", "FR"]), false)?;
+    /// let output = OutputQuality::at(&tuples, &[country], &[0], |tuple| tuple == 1, &Quality::default())?;
+    /// assert_eq!((output.rows, output.suppressed_rows), (4, 1));
+    /// assert_eq!(output.metrics["discernibility"], 9.0 + 4.0);
+    /// assert_eq!(output.columns[0].missing, 0.25);
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// The parts do not fit each other, a class is suppressed in part, or the declaration is wrong.
+    pub fn at(
+        tuples: &Tuples,
+        hierarchies: &[Hierarchy],
+        levels: &[usize],
+        suppressed: impl Fn(usize) -> bool,
+        quality: &Quality,
+    ) -> Result<Self> {
+        let mut grouper = Grouper::new(tuples, hierarchies)?;
+        let classes = grouper.group(levels)?;
+        let outliers: Vec<bool> = classes.first_tuples().iter().map(|&tuple| suppressed(tuple as usize)).collect();
+        if classes.of_tuples().iter().enumerate().any(|(tuple, &class)| suppressed(tuple) != outliers[class as usize]) {
+            return Err(Error::Parameter { name: "suppressed", problem: "must be the same for all tuples of a class".to_owned() });
+        }
+        let marginals = Marginals::new(tuples, hierarchies, &grouper)?;
+        Self::of(&GeneralizedTable::new(tuples, hierarchies, &grouper, &marginals, levels, &classes, &outliers)?, quality)
+    }
+
     /// Describes a table. `quality` is what the policy declares: its aggregate, weights and gs-factor are used where a metric has them, so that the
     /// value of the declared metric is the score of the search.
     ///
     /// # Errors
     /// The declaration is wrong, or does not fit the table.
     pub fn of(table: &GeneralizedTable<'_>, quality: &Quality) -> Result<Self> {
-        let names: Vec<&str> = table.hierarchies.iter().map(super::Hierarchy::column).collect();
+        let names: Vec<&str> = table.hierarchies.iter().map(Hierarchy::column).collect();
         let mut metrics = BTreeMap::new();
         for metric in METRICS {
             if let Score::Number(value) = from_policy(&declared(metric, quality), &names)?.score(table)? {
@@ -81,7 +124,8 @@ impl OutputQuality {
         })
     }
 
-    /// Everything that is one number, by name: metrics as in policies, and `<figure>.<column>` for every column.
+    /// Everything that is one number, by name: metrics as in policies, `<figure>.<column>` for every column, and sizes of released classes in rows.
+    /// Classes of the raw values are left out, so that the numbers can stand in the recipient's report.
     #[must_use]
     pub fn numbers(&self) -> BTreeMap<String, f64> {
         let mut numbers: BTreeMap<String, f64> = self.metrics.iter().map(|(&name, &value)| (name.to_owned(), value)).collect();
@@ -95,17 +139,11 @@ impl OutputQuality {
             ];
             numbers.extend(figures.map(|(figure, value)| (format!("{figure}.{}", column.column), value)));
         }
-        for (when, sizes) in [("before", &self.class_sizes_before), ("after", &self.class_sizes_after)] {
-            if let (Some(&(smallest, _)), Some(&(largest, _))) = (sizes.first(), sizes.last()) {
-                #[expect(clippy::cast_precision_loss, reason = "counts in a report")]
-                let figures = [
-                    ("classes", sizes.iter().map(|(_, classes)| classes).sum::<u64>() as f64),
-                    ("smallest-class", smallest as f64),
-                    ("median-class", median(sizes)),
-                    ("largest-class", largest as f64),
-                ];
-                numbers.extend(figures.map(|(figure, value)| (format!("{figure}.{when}"), value)));
-            }
+        let sizes = &self.class_sizes_after;
+        if let (Some(&(smallest, _)), Some(&(largest, _))) = (sizes.first(), sizes.last()) {
+            #[expect(clippy::cast_precision_loss, reason = "counts in a report")]
+            let figures = [("smallest-class", smallest as f64), ("median-class", median(sizes)), ("largest-class", largest as f64)];
+            numbers.extend(figures.map(|(figure, value)| (figure.to_owned(), value)));
         }
         numbers
     }
@@ -125,14 +163,10 @@ fn declared(metric: Metric, quality: &Quality) -> Quality {
     if declared.aggregate == AggregateFunction::Rank {
         declared.aggregate = AggregateFunction::ArithmeticMean;
     }
-    let whole_table = matches!(
-        metric,
-        Metric::Discernibility | Metric::DiscernibilityMonotone | Metric::AverageClassSize | Metric::Ambiguity | Metric::KlDivergence
-    );
-    if whole_table {
+    if !metric.has_columns() {
         declared.weights.clear();
     }
-    if metric == Metric::Height || (whole_table && metric != Metric::AverageClassSize) {
+    if !metric.has_gs_factor() {
         declared.gs_factor = Quality::default().gs_factor;
     }
     declared
@@ -152,10 +186,9 @@ fn columns(table: &GeneralizedTable<'_>, names: &[&str]) -> Result<Vec<ColumnQua
         .map(|(column, (&name, ((loss, intensity), entropy)))| {
             let level = table.level(column)?;
             let star = table.hierarchies[column].scheme().is_star(table.levels[column]);
-            let silent = |tuple| {
-                let label = table.code(level, column, tuple).map(|code| level.labels().iter().nth(code as usize).flatten());
-                star || label.is_none_or(|label| label.is_none_or(|label| label == crate::anonymity::hierarchy::SUPPRESSED))
-            };
+            let labels = level.labels();
+            let says = |code: usize| labels.is_valid(code) && labels.value(code) != SUPPRESSED;
+            let silent = |tuple| star || !table.code(level, column, tuple).is_some_and(|code| says(code as usize));
             let missing: u64 = kept.iter().filter(|class| silent(class.tuple)).map(|class| class.rows).sum();
             #[expect(clippy::cast_precision_loss, reason = "a share")]
             let missing = if table.rows == 0 { 0.0 } else { (missing + suppressed) as f64 / table.rows as f64 };

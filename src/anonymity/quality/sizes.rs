@@ -32,7 +32,7 @@ impl Discernibility {
     /// # Errors
     /// As for [`Discernibility::new`].
     pub fn monotone(quality: &Quality) -> Result<Self> {
-        Ok(Self { counts_suppression: false, ..Self::new(quality)? })
+        Self::new(quality).map(|_| Self { counts_suppression: false })
     }
 
     /// The value.
@@ -72,7 +72,7 @@ impl QualityMetric for Discernibility {
 /// comparable). Where that would divide by 0, the score is the largest number there is; a table without rows has 0.
 ///
 /// # References
-/// `LeFevre`, DeWitt, Ramakrishnan, *Mondrian multidimensional k-anonymity* (2006), section 2.3, without the division by k. Suppression as in
+/// `LeFevre`, `DeWitt`, Ramakrishnan, *Mondrian multidimensional k-anonymity* (2006), section 2.3, without the division by k. Suppression as in
 /// ARX 3.9.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct AverageClassSize {

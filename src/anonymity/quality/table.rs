@@ -62,6 +62,7 @@ impl<'a> GeneralizedTable<'a> {
         let fits = levels.len() == columns
             && leaves.len() == columns
             && leaves.iter().all(|column| column.len() == tuples.len())
+            && classes.levels() == levels
             && classes.tuples() == tuples.len()
             && outliers.len() == classes.len();
         if !fits {

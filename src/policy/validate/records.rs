@@ -141,6 +141,22 @@ fn check_quality(key: &str, product: &RecordsProduct) -> Result<()> {
     if !(0.0..=1.0).contains(&factor) {
         return Err(Error::policy(format!("{key}.quality.gs_factor"), format!("{factor} is out of range"), "give a number from 0 to 1"));
     }
+    let metric = product.quality.metric;
+    #[expect(clippy::float_cmp, reason = "the default is exact")]
+    if !metric.has_gs_factor() && factor != crate::policy::Quality::default().gs_factor {
+        return Err(Error::policy(
+            format!("{key}.quality.gs_factor"),
+            format!("the metric {} does not weigh generalization against suppression", metric.name()),
+            "remove it, or use for example loss",
+        ));
+    }
+    if !metric.has_columns() && !product.quality.weights.is_empty() {
+        return Err(Error::policy(
+            format!("{key}.quality.weights"),
+            format!("the metric {} has no values of columns to weigh", metric.name()),
+            "remove them, or use for example loss",
+        ));
+    }
     for (name, weight) in &product.quality.weights {
         if !(weight.is_finite() && *weight >= 0.0) {
             return Err(Error::policy(
