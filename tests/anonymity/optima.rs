@@ -2,6 +2,8 @@
 //!
 //! Debug builds look at the optimal node of every row of the file; release builds also search for it.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "the counts of tests are small")]
+
 use super::intern;
 use crate::real_data::real_data;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
@@ -64,7 +66,9 @@ impl Table {
             builder.extend_population(&quasi.iter().map(|column| column.2.as_slice()).collect::<Vec<_>>()).unwrap();
         }
         let mut people = vec![0; values.len()];
-        sensitive.iter().for_each(|&code| people[code as usize] += 1);
+        for &code in &sensitive {
+            people[code as usize] += 1;
+        }
         let texts = arrow::compute::cast(values.as_ref(), &arrow::datatypes::DataType::Utf8).unwrap();
         let texts = texts.as_string::<i32>();
         let mut order: Vec<usize> = (0..texts.len()).collect();
@@ -137,7 +141,7 @@ impl Known {
             line,
             models: row["privacy_models"].split(" & ").map(str::to_owned).collect(),
             limit: row["suppression_limit"].parse().unwrap(),
-            quality: Quality { metric, aggregate, gs_factor: row["gs_factor"].parse().unwrap(), weights, ..Quality::default() },
+            quality: Quality { metric, aggregate, gs_factor: row["gs_factor"].parse().unwrap(), weights },
             practical: row["practical_monotonicity"] == "true",
             expected: list(&row["expected_loss"]).iter().filter_map(|value| value.parse().ok()).collect(),
             levels: (levels != "null").then(|| list(levels).iter().map(|level| level.parse().unwrap()).collect()),
