@@ -11,6 +11,7 @@ mod listeners;
 mod metric_values;
 mod metrics;
 mod models;
+mod optima;
 mod oracle;
 mod recount;
 mod search;

@@ -112,6 +112,30 @@ impl<T> Lists<T> {
     }
 }
 
+impl Lists<ValueCount> {
+    /// Adds people up by class and value, where a table of `classes` times `width` values is small.
+    fn sum_in_table(&self, of_parts: &[u32], classes: usize, width: usize, scratch: &mut Scratch) -> Self {
+        let table = &mut scratch.table;
+        table.clear();
+        table.resize(classes * width, 0);
+        for (&class, bounds) in of_parts.iter().zip(self.offsets.windows(2)) {
+            let row = &mut table[class as usize * width..(class as usize + 1) * width];
+            for entry in &self.entries[bounds[0]..bounds[1]] {
+                row[entry.value as usize] += entry.people;
+            }
+        }
+        let mut sums = Self::with_capacity(classes, table.len().min(self.entries.len()));
+        for row in table.chunks_exact(width.max(1)).take(classes) {
+            sums.entries.extend((0_u32..).zip(row).filter(|&(_, &people)| people > 0).map(|(value, &people)| ValueCount { value, people }));
+            sums.close();
+        }
+        while sums.offsets.len() <= classes {
+            sums.close();
+        }
+        sums
+    }
+}
+
 /// Room that is used again from one addition to the next.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
@@ -122,6 +146,8 @@ pub(super) struct Scratch {
     /// By sensitive value, for small values.
     people: Vec<u64>,
     values: Vec<u32>,
+    /// By class and value.
+    table: Vec<u64>,
 }
 
 /// Values below this are counted in an array, others in a sorted list.
@@ -170,7 +196,7 @@ impl Counts {
                 (People::Counted { settled, most: most_rows, spread: kept, numbers: *numbers }, settling)
             }
         };
-        let sensitive = self.sensitive.iter().map(|values| values.add_up(&order, classes, &settling, scratch)).collect();
+        let sensitive = self.sensitive.iter().map(|values| values.add_up(of_parts, &order, classes, &settling, scratch)).collect();
         Self { rows, population, people, sensitive }
     }
 
@@ -265,7 +291,11 @@ fn merge_visits(spread: &Lists<Visit>, order: &Order, classes: usize, numbers: u
 }
 
 impl Values {
-    fn add_up(&self, order: &Order, classes: usize, settling: &Settling, scratch: &mut Scratch) -> Self {
+    fn add_up(&self, of_parts: &[u32], order: &Order, classes: usize, settling: &Settling, scratch: &mut Scratch) -> Self {
+        let width = self.settled.entries.iter().map(|entry| entry.value as usize + 1).max().unwrap_or(0);
+        if matches!(settling, Settling::Nobody) && width.saturating_mul(classes) <= 4 * self.settled.entries.len() {
+            return Self { settled: self.settled.sum_in_table(of_parts, classes, width, scratch), spread: Lists::default() };
+        }
         let mut settled = Lists::with_capacity(classes, self.settled.entries.len().min(classes * 8));
         let mut spread = Lists::with_capacity(classes, 0);
         let (mut pairs, mut newly): (Vec<(u32, u32)>, Vec<ValueCount>) = (Vec::new(), Vec::new());
