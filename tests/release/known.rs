@@ -235,10 +235,19 @@ impl Line {
 
 /// Why a line has no counterpart, if so.
 fn not_reproduced(line: &Line) -> Option<&'static str> {
-    if line.models.contains("estimated as") {
+    let has = |part: &str| line.models.contains(part);
+    if has("estimated as") {
         Some("k-map with an estimated population: a policy names the population")
-    } else if line.models.contains("(0.05,0.15)-presence") {
-        Some("people of the population who fit no released class are certainly absent, below the lower bound; ARX does not look at them")
+    } else if has("Inclusion") {
+        Some("which rows are included is not known")
+    } else if has("-uniqueness") {
+        Some("suppressed rows are one more class there, shares are of all rows, and what is suppressed next is chosen by its cost")
+    } else if has("grassberger") && line.limit > 0.0 {
+        Some("the estimator there is not the formula of the paper")
+    } else if has("(0.05,0.15)-presence") && (line.limit > 0.0 || line.suppressed.is_none()) {
+        Some(
+            "people of the population who fit suppressed classes only are certainly absent, below the lower bound; ARX does not look at them",
+        )
     } else {
         None
     }
