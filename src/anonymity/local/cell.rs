@@ -15,6 +15,8 @@ pub(super) enum Cell {
     Range { low: u32, high: u32, missing: bool },
     /// Categories: the values that occur, ascending; the rank of missing values may be among them.
     Set(Box<[u32]>),
+    /// Trees: the node of a leaf at a level, whatever of it occurs.
+    Node { level: usize, rank: u32 },
 }
 
 impl Cell {
@@ -38,8 +40,22 @@ impl Cell {
         if low > high { Self::Missing } else { Self::Range { low, high, missing } }
     }
 
+    /// What a value of a tree becomes at a level.
+    pub(super) fn at(dimension: &Dimension, level: usize, rank: u32) -> Self {
+        match dimension.missing() {
+            Some(missing) if missing == rank && (level < dimension.height() || missing == 0) => Self::Missing,
+            // Any leaf stands for the node of all.
+            Some(missing) if missing == rank => Self::Node { level, rank: 0 },
+            _ => Self::Node { level, rank },
+        }
+    }
+
     /// Everything that is in either.
     pub(super) fn join(&self, other: &Self, dimension: &Dimension) -> Self {
+        if let Self::Node { .. } = self {
+            // Nodes with the same label: the higher one.
+            return std::cmp::max_by_key(self, other, |cell| if let Self::Node { level, .. } = cell { *level } else { 0 }).clone();
+        }
         let ranks: Vec<u32> = self.ends(dimension).into_iter().chain(other.ends(dimension)).collect();
         Self::of(dimension, &ranks)
     }
@@ -49,6 +65,7 @@ impl Cell {
             Self::Missing => dimension.missing().into_iter().collect(),
             Self::Range { low, high, missing } => [*low, *high].into_iter().chain(dimension.missing().filter(|_| *missing)).collect(),
             Self::Set(set) => set.to_vec(),
+            Self::Node { rank, .. } => vec![*rank],
         }
     }
 
@@ -63,7 +80,19 @@ impl Cell {
             }
             (Self::Range { low, high, .. }, _) => (*low..=*high).contains(&rank),
             (Self::Set(set), _) => set.binary_search(&rank).is_ok(),
+            (Self::Node { level, rank: leaf }, _) => {
+                if dimension.missing() == Some(rank) {
+                    Self::is_star(dimension, *level, *leaf)
+                } else {
+                    dimension.node(*level, *leaf) == dimension.node(*level, rank)
+                }
+            }
         }
+    }
+
+    /// Whether a node is the one that stands for missing values too.
+    fn is_star(dimension: &Dimension, level: usize, rank: u32) -> bool {
+        level == dimension.height() && level > 0 && dimension.node_label(level, rank) == SUPPRESSED
     }
 
     /// The released label; `None` for a missing value.
@@ -76,6 +105,7 @@ impl Cell {
         let star = || Some(SUPPRESSED.to_owned());
         match self {
             Self::Missing => None,
+            Self::Node { level, rank } => Some(dimension.node_label(*level, *rank).to_owned()),
             Self::Set(set) => {
                 if set.len() > 1 && set.len() == dimension.domain() {
                     return star();
@@ -95,7 +125,7 @@ impl Cell {
                         let level = dimension.common_level(*low, *high);
                         let label = dimension.node_label(level, *low);
                         // It stands for missing values too, whether there are any in the class or not.
-                        if label == SUPPRESSED && level > 0 {
+                        if Self::is_star(dimension, level, *low) {
                             return star();
                         }
                         label.to_owned()
@@ -128,16 +158,20 @@ impl Cell {
     /// | tree | (leaves below the node − 1) / (leaves of the domain − 1), a missing value being one more leaf |
     #[expect(clippy::cast_precision_loss, reason = "counts of distinct values")]
     pub(super) fn penalty(&self, dimension: &Dimension) -> f64 {
+        let domain = |dimension: &Dimension| (dimension.tree_leaves() + u64::from(dimension.missing().is_some())) as f64;
         let share = |part: f64, whole: f64| if whole > 1.0 { (part - 1.0) / (whole - 1.0) } else { 0.0 };
         match (self, dimension.kind()) {
             (Self::Missing, _) => 0.0,
             (Self::Set(set), _) => share(set.len() as f64, dimension.domain() as f64),
             (Self::Range { low, high, missing }, DimensionKind::Tree) => {
                 let level = dimension.common_level(*low, *high);
-                let star = level > 0 && dimension.node_label(level, *low) == SUPPRESSED && dimension.missing().is_some();
+                let star = Self::is_star(dimension, level, *low) && dimension.missing().is_some();
                 let leaves = dimension.node_size(level, *low) + u64::from(*missing || star);
-                let domain = dimension.tree_leaves() + u64::from(dimension.missing().is_some());
-                share(leaves as f64, domain as f64)
+                share(leaves as f64, domain(dimension))
+            }
+            (Self::Node { level, rank }, _) => {
+                let star = Self::is_star(dimension, *level, *rank) && dimension.missing().is_some();
+                share((dimension.node_size(*level, *rank) + u64::from(star)) as f64, domain(dimension))
             }
             (Self::Range { missing: true, .. }, _) => 1.0,
             (Self::Range { low, high, .. }, _) => dimension.extent(*low, *high),

@@ -30,7 +30,8 @@ pub enum DimensionKind {
 pub struct Dimension {
     column: String,
     kind: DimensionKind,
-    values: ArrayRef,
+    /// Distinct values as they were read; only where they are needed.
+    values: Option<ArrayRef>,
     /// Rank of every code.
     ranks: Vec<u32>,
     /// A code of every rank, without that of missing values.
@@ -39,6 +40,9 @@ pub struct Dimension {
     texts: Vec<String>,
     /// Ordered: distance of every rank from the lowest value.
     positions: Vec<f64>,
+    /// Ordered: the numbers themselves, if they are.
+    numbers: Vec<f64>,
+    exact: Option<Vec<Key>>,
     /// Tree: node of every rank at every level, and its label.
     levels: Vec<TreeLevel>,
     missing: Option<u32>,
@@ -55,6 +59,76 @@ struct TreeLevel {
 enum Numbers {
     Whole(Vec<i128>),
     Real(Vec<f64>),
+}
+
+impl Numbers {
+    fn key(&self, code: u32) -> Key {
+        match self {
+            Self::Whole(numbers) => Key::Whole(numbers[code as usize]),
+            Self::Real(numbers) => Key::Real(numbers[code as usize]),
+        }
+    }
+}
+
+/// A value as regions keep it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum Key {
+    /// In digits, as not every reader of JSON takes 64 bits.
+    Whole(#[serde(with = "digits")] i128),
+    Real(f64),
+    Text(String),
+}
+
+mod digits {
+    use serde::{Deserialize, Deserializer, Serializer, de::Error};
+
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+    pub(super) fn serialize<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(number)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<i128, D::Error> {
+        String::deserialize(deserializer)?.parse().map_err(D::Error::custom)
+    }
+}
+
+// Numbers are finite, and 0 has one form.
+impl Eq for Key {}
+
+impl std::hash::Hash for Key {
+    fn hash<H: std::hash::Hasher>(&self, state: &mut H) {
+        match self {
+            Self::Whole(number) => number.hash(state),
+            Self::Real(number) => number.to_bits().hash(state),
+            Self::Text(text) => text.hash(state),
+        }
+    }
+}
+
+impl Key {
+    /// The order of two values of one kind.
+    pub(super) fn compare(&self, other: &Self) -> Option<Ordering> {
+        match (self, other) {
+            (Self::Whole(one), Self::Whole(two)) => Some(one.cmp(two)),
+            (Self::Real(one), Self::Real(two)) => one.partial_cmp(two),
+            (Self::Text(one), Self::Text(two)) => Some(one.cmp(two)),
+            _ => None,
+        }
+    }
+}
+
+/// Distinct values as regions keep them.
+pub(super) fn keys_of(column: &str, values: &ArrayRef, kind: DimensionKind) -> Result<Vec<Key>> {
+    let numbers = if kind == DimensionKind::Ordered { numbers(column, values)? } else { None };
+    Ok(match numbers {
+        Some(Numbers::Whole(numbers)) => numbers.into_iter().map(Key::Whole).collect(),
+        Some(Numbers::Real(numbers)) => numbers.into_iter().map(Key::Real).collect(),
+        None => {
+            let flat = Hierarchy::flat(column, values, false)?;
+            flat.level(0)?.labels().iter().map(|text| Key::Text(text.unwrap_or_default().to_owned())).collect()
+        }
+    })
 }
 
 impl Dimension {
@@ -77,14 +151,27 @@ impl Dimension {
     /// # Errors
     /// As for [`Dimension::new`].
     pub fn with_kind(hierarchy: &Hierarchy, values: &ArrayRef, kind: DimensionKind) -> Result<Self> {
-        let column = hierarchy.column().to_owned();
         if values.len() + usize::from(hierarchy.missing().is_some()) != hierarchy.leaves() || values.null_count() > 0 {
             return Err(Error::Parameter { name: "values", problem: "must be those that the hierarchy was fitted on".to_owned() });
         }
+        Self::ranked(hierarchy, Some(values), kind)
+    }
+
+    /// The leaves of a hierarchy as they are, as a tree.
+    pub(super) fn of_hierarchy(hierarchy: &Hierarchy) -> Result<Self> {
+        Self::ranked(hierarchy, None, DimensionKind::Tree)
+    }
+
+    fn ranked(hierarchy: &Hierarchy, values: Option<&ArrayRef>, kind: DimensionKind) -> Result<Self> {
+        let column = hierarchy.column().to_owned();
         let labels = hierarchy.level(0)?.labels();
-        let texts: Vec<&str> = labels.iter().take(values.len()).map(|label| label.unwrap_or_default()).collect();
-        let numbers = numbers(&column, values)?;
-        let paths: Vec<Vec<&str>> = if kind == DimensionKind::Tree { paths(hierarchy, values.len()) } else { Vec::new() };
+        let count = hierarchy.leaves() - usize::from(hierarchy.missing().is_some());
+        let texts: Vec<&str> = labels.iter().take(count).map(|label| label.unwrap_or_default()).collect();
+        let numbers = match values {
+            Some(values) if kind == DimensionKind::Ordered => numbers(&column, values)?,
+            _ => None,
+        };
+        let paths: Vec<Vec<&str>> = if kind == DimensionKind::Tree { paths(hierarchy, count) } else { Vec::new() };
         let compare = |one: &u32, two: &u32| {
             let (one, two) = (*one as usize, *two as usize);
             let by_path = if kind == DimensionKind::Tree { paths[one].cmp(&paths[two]) } else { Ordering::Equal };
@@ -94,10 +181,10 @@ impl Dimension {
                 None => texts[one].cmp(texts[two]),
             })
         };
-        let mut order: Vec<u32> = (0_u32..).take(values.len()).collect();
+        let mut order: Vec<u32> = (0_u32..).take(count).collect();
         order.sort_unstable_by(|one, two| compare(one, two).then(one.cmp(two)));
-        let mut ranks = vec![0; values.len()];
-        let mut codes: Vec<u32> = Vec::with_capacity(values.len());
+        let mut ranks = vec![0; count];
+        let mut codes: Vec<u32> = Vec::with_capacity(count);
         for &code in &order {
             if codes.last().is_none_or(|last| compare(last, &code) != Ordering::Equal) {
                 codes.push(code);
@@ -111,9 +198,11 @@ impl Dimension {
         let levels = if kind == DimensionKind::Tree { tree(hierarchy, &codes) } else { Vec::new() };
         Ok(Self {
             positions: if kind == DimensionKind::Ordered { positions(numbers.as_ref(), &codes) } else { Vec::new() },
+            numbers: plain_numbers(numbers.as_ref(), &codes),
+            exact: numbers.as_ref().map(|numbers| codes.iter().map(|&code| numbers.key(code)).collect()),
             texts: codes.iter().map(text).collect(),
             missing: hierarchy.missing().map(|_| u32::try_from(codes.len()).unwrap_or(u32::MAX)),
-            values: ArrayRef::clone(values),
+            values: values.map(ArrayRef::clone),
             column,
             kind,
             ranks,
@@ -140,6 +229,14 @@ impl Dimension {
         self.codes.len() + usize::from(self.missing.is_some())
     }
 
+    /// Values by their rank, without missing ones.
+    pub(super) fn keys(&self) -> Vec<Key> {
+        match &self.exact {
+            Some(keys) => keys.clone(),
+            None => self.texts.iter().cloned().map(Key::Text).collect(),
+        }
+    }
+
     /// Rank of missing values.
     pub(super) fn missing(&self) -> Option<u32> {
         self.missing
@@ -156,8 +253,23 @@ impl Dimension {
     }
 
     /// Distinct values as they were read, and the place of each rank among them.
-    pub(super) fn values(&self) -> (&ArrayRef, &[u32]) {
-        (&self.values, &self.codes)
+    pub(super) fn values(&self) -> Option<(&ArrayRef, &[u32])> {
+        self.values.as_ref().map(|values| (values, self.codes.as_slice()))
+    }
+
+    /// Whether the values are numbers, of which a mean makes sense.
+    pub(super) fn is_numeric(&self) -> bool {
+        self.kind == DimensionKind::Ordered && self.values.as_ref().is_some_and(|values| values.data_type().is_numeric())
+    }
+
+    /// The number of a rank, if values are numbers.
+    pub(super) fn number(&self, rank: u32) -> Option<f64> {
+        self.numbers.get(rank as usize).copied()
+    }
+
+    /// Number of the level at which everything is one node.
+    pub(super) fn height(&self) -> usize {
+        self.levels.len().saturating_sub(1)
     }
 
     /// Share of the range of an ordered column that lies between two values.
@@ -253,6 +365,15 @@ fn positions(numbers: Option<&Numbers>, codes: &[u32]) -> Vec<f64> {
         // Halves, so that the range of all floats is finite.
         Some(Numbers::Real(numbers)) => codes.iter().map(|&code| numbers[code as usize] / 2.0 - numbers[first] / 2.0).collect(),
         None => (0..codes.len()).map(|rank| rank as f64).collect(),
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "means are floats")]
+fn plain_numbers(numbers: Option<&Numbers>, codes: &[u32]) -> Vec<f64> {
+    match numbers {
+        Some(Numbers::Whole(numbers)) => codes.iter().map(|&code| numbers[code as usize] as f64).collect(),
+        Some(Numbers::Real(numbers)) => codes.iter().map(|&code| numbers[code as usize]).collect(),
+        None => Vec::new(),
     }
 }
 

@@ -54,6 +54,8 @@ pub(super) struct ClassLabels {
     pub(super) keys: Vec<u32>,
     /// Labels, each once.
     pub(super) distinct: ArrayRef,
+    /// Whether they say which values are in the class.
+    pub(super) of_cells: bool,
 }
 
 /// Classes with a label for every quasi-identifier. Each class satisfies the models, no two classes have the same labels.

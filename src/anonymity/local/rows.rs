@@ -2,6 +2,7 @@
 
 use crate::anonymity::classes::{TupleBuilder, Tuples};
 use crate::error::{Error, Result};
+use hashbrown::HashMap;
 
 /// Rows with their quasi-identifiers, owners and sensitive values, for recodings that may give equal rows different classes.
 ///
@@ -21,6 +22,7 @@ pub struct RowTable {
     builder: TupleBuilder,
     columns: usize,
     keys: Vec<u64>,
+    subjects: Vec<u32>,
 }
 
 impl RowTable {
@@ -28,7 +30,7 @@ impl RowTable {
     #[must_use]
     pub fn new(columns: usize, sensitive: usize) -> Self {
         // A tuple a row: the number of the row is one of its codes.
-        Self { builder: TupleBuilder::with_sensitive(columns + 1, sensitive), columns, keys: Vec::new() }
+        Self { builder: TupleBuilder::with_sensitive(columns + 1, sensitive), columns, keys: Vec::new(), subjects: Vec::new() }
     }
 
     /// Takes rows into account, as [`TupleBuilder::extend_with`] does, with one key a row.
@@ -48,6 +50,7 @@ impl RowTable {
         let with_numbers: Vec<&[u32]> = columns.iter().copied().chain([numbers.as_slice()]).collect();
         self.builder.extend_with(&with_numbers, sensitive, subjects)?;
         self.keys.extend_from_slice(keys);
+        self.subjects.extend_from_slice(subjects.unwrap_or_default());
         Ok(())
     }
 
@@ -56,7 +59,7 @@ impl RowTable {
     /// # Errors
     /// As for [`TupleBuilder::finish`].
     pub fn finish(self) -> Result<Rows> {
-        Ok(Rows { tuples: self.builder.finish()?, columns: self.columns, keys: self.keys })
+        Ok(Rows { tuples: self.builder.finish()?, columns: self.columns, keys: self.keys, subjects: self.subjects })
     }
 }
 
@@ -67,6 +70,8 @@ pub struct Rows {
     tuples: Tuples,
     columns: usize,
     keys: Vec<u64>,
+    /// Codes of the owners; empty if every row is a different person.
+    subjects: Vec<u32>,
 }
 
 impl Rows {
@@ -96,6 +101,23 @@ impl Rows {
 
     pub(super) fn tuples(&self) -> &Tuples {
         &self.tuples
+    }
+
+    /// Rows of every person, each list and the lists themselves in the order of `order`.
+    pub(super) fn of_people(&self, order: &[u32]) -> Vec<Vec<u32>> {
+        if self.subjects.is_empty() {
+            return order.iter().map(|&row| vec![row]).collect();
+        }
+        let mut place: HashMap<u32, usize> = HashMap::new();
+        let mut people: Vec<Vec<u32>> = Vec::new();
+        for &row in order {
+            let person = *place.entry(self.subjects[row as usize]).or_insert(people.len());
+            if person == people.len() {
+                people.push(Vec::new());
+            }
+            people[person].push(row);
+        }
+        people
     }
 
     pub(super) fn keys(&self) -> &[u64] {

@@ -96,7 +96,10 @@ pub(super) fn seal(
     let penalties = penalties.collect();
     let labels = labels
         .into_iter()
-        .map(|column| ClassLabels { keys: kept.iter().map(|&class| column.keys[firsts[class]]).collect(), distinct: column.distinct })
+        .map(|column| {
+            let keys = kept.iter().map(|&class| column.keys[firsts[class]]).collect();
+            ClassLabels { keys, ..column }
+        })
         .collect();
     let of_tuples: Vec<Option<u32>> = of_units.iter().map(|&class| Some(class).filter(|&class| class != LocalRecoding::SUPPRESSED)).collect();
     let multisets = tuples.multisets(&of_tuples);
@@ -154,5 +157,5 @@ fn labels(dimension: &Dimension, cells: &[Cell]) -> ClassLabels {
             })
         })
         .collect();
-    ClassLabels { keys, distinct: Arc::new(StringArray::from(distinct)) as ArrayRef }
+    ClassLabels { keys, distinct: Arc::new(StringArray::from(distinct)) as ArrayRef, of_cells: true }
 }
