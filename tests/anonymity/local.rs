@@ -43,7 +43,7 @@ struct Asked {
     k: u64,
     linkability: Linkability,
     /// Distinct moods in a class.
-    diversity: Option<u32>,
+    diversity: Option<u64>,
 }
 
 impl Asked {
@@ -203,7 +203,7 @@ impl Table {
         let most = owned.values().copied().max().unwrap_or(0);
         owned.len() as u64 >= asked.k
             && (asked.linkability == Linkability::Linked || most * asked.k <= rows.len() as u64)
-            && asked.diversity.is_none_or(|l| moods.len() as u64 >= u64::from(l))
+            && asked.diversity.is_none_or(|l| moods.len() as u64 >= l)
     }
 
     /// What is wrong with a release, if anything: rows that look alike are a class, whatever the recoding says.

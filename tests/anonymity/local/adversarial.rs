@@ -103,10 +103,10 @@ fn missing_values_among_others_show() {
     let (labels, recoding) = one(&(Arc::new(Int64Array::from(ages)) as ArrayRef), None);
     assert_eq!(recoding.suppressed_rows(), 0);
     assert!(labels.contains(&"*".to_owned()) || labels.iter().any(|label| label.ends_with("(missing)}")), "{labels:?}");
-    let plans: ArrayRef = Arc::new(StringArray::from([vec![Some("a, b"); 3], vec![None; 2], vec![Some("c"); 9], vec![Some("d"); 9]].concat()));
+    let plans: ArrayRef = Arc::new(StringArray::from([vec![Some("a, b"); 3], vec![None; 2], vec![Some("c"); 9]].concat()));
     let (mut labels, _) = one(&plans, None);
     labels.sort();
-    assert_eq!(labels, ["c", "d", "{a\\, b, (missing)}"]);
+    assert_eq!(labels, ["c", "{a\\, b, (missing)}"]);
 }
 
 #[test]
@@ -128,8 +128,8 @@ fn ties_at_the_median_are_split_only_if_relaxed() {
     let ages: Vec<Option<i32>> = [vec![Some(1); 2], vec![Some(5); 16], vec![Some(9); 2]].concat();
     assert_eq!(sound(&table(ages.clone()), Way::Strict, FIVE, 1).0.len(), 1);
     let (relaxed, classes) = sound(&table(ages), Way::Relaxed, FIVE, 1);
-    assert_eq!(relaxed.len(), 2, "ten and ten");
-    assert_eq!(classes.iter().filter(|&&class| class == 0).count(), 10);
+    assert_eq!(relaxed.len(), 3, "[1, 5], 5 and [5, 9]");
+    assert_eq!([0, 1, 2].map(|class| classes.iter().filter(|&&other| other == class).count()), [5, 10, 5]);
 }
 
 #[test]

@@ -24,7 +24,7 @@ fn tables() -> impl Strategy<Value = Table> {
 
 fn asked() -> impl Strategy<Value = Asked> {
     let linkability = prop::sample::select(vec![Linkability::Linked, Linkability::Unlinked]);
-    (2..5_u64, linkability, prop::option::of(1..3_u32)).prop_map(|(k, linkability, diversity)| Asked { k, linkability, diversity })
+    (2..5_u64, linkability, prop::option::of(1..3_u64)).prop_map(|(k, linkability, diversity)| Asked { k, linkability, diversity })
 }
 
 /// Median cuts of one class by age that the models would allow: a cut between two ages that is as near to the middle of the rows as any.
