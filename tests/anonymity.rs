@@ -8,6 +8,7 @@ mod adult;
 mod broken;
 mod hierarchies;
 mod listeners;
+mod local;
 mod metric_values;
 mod metrics;
 mod models;

@@ -31,10 +31,12 @@ mod state;
 mod statistics;
 mod subjects;
 mod tuples;
+mod union;
 mod view;
 
 pub use builder::TupleBuilder;
 pub use grouper::{Classes, Grouper};
 pub use statistics::ClassStatistics;
 pub use tuples::Tuples;
+pub use union::UnionCounter;
 pub use view::{ClassView, ValueCount};

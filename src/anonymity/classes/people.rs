@@ -107,6 +107,19 @@ impl<T> Lists<T> {
         self.entries.is_empty()
     }
 
+    /// The lists of some parts, in their order.
+    fn chosen(&self, parts: &[u32]) -> Self
+    where
+        T: Clone,
+    {
+        let mut lists = Self::with_capacity(parts.len(), 0);
+        for &part in parts {
+            lists.entries.extend_from_slice(self.of(part as usize));
+            lists.close();
+        }
+        lists
+    }
+
     fn bytes(&self) -> usize {
         self.offsets.len() * size_of::<usize>() + self.entries.len() * size_of::<T>()
     }
@@ -198,6 +211,27 @@ impl Counts {
         };
         let sensitive = self.sensitive.iter().map(|values| values.add_up(of_parts, &order, classes, &settling, scratch)).collect();
         Self { rows, population, people, sensitive }
+    }
+
+    /// The counts of some parts, in their order, without the population.
+    pub(super) fn chosen(&self, parts: &[u32]) -> Self {
+        let pick = |counts: &[u64]| parts.iter().map(|&part| counts[part as usize]).collect();
+        Self {
+            rows: pick(&self.rows),
+            population: None,
+            people: match &self.people {
+                People::OneRowEach => People::OneRowEach,
+                // Somebody who is spread may be left with one part; adding parts up settles them.
+                People::Counted { settled, most, spread, numbers } => {
+                    People::Counted { settled: pick(settled), most: pick(most), spread: spread.chosen(parts), numbers: *numbers }
+                }
+            },
+            sensitive: self
+                .sensitive
+                .iter()
+                .map(|values| Values { settled: values.settled.chosen(parts), spread: values.spread.chosen(parts) })
+                .collect(),
+        }
     }
 
     /// Rows and people of one part.
@@ -344,7 +378,7 @@ impl Values {
     }
 }
 
-fn add_same_values(all: &mut Vec<ValueCount>) {
+pub(super) fn add_same_values(all: &mut Vec<ValueCount>) {
     all.sort_unstable();
     all.dedup_by(|next, first| {
         let same = next.value == first.value;
@@ -356,7 +390,7 @@ fn add_same_values(all: &mut Vec<ValueCount>) {
 }
 
 /// Adds up lists by value and appends the sums, ascending by value.
-fn sum_by_value<'a>(lists: impl Iterator<Item = &'a [ValueCount]>, sums: &mut Vec<ValueCount>, scratch: &mut Scratch) {
+pub(super) fn sum_by_value<'a>(lists: impl Iterator<Item = &'a [ValueCount]>, sums: &mut Vec<ValueCount>, scratch: &mut Scratch) {
     let start = sums.len();
     scratch.values.clear();
     let mut highest = 0;
