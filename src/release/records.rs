@@ -106,7 +106,8 @@ impl Workshop<'_> {
         report.accepted_risk.clone_from(&self.product.accept_risk);
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
-        let owned = self.write(path, format, &outputs, keeps_token, &generalized, &marks)?;
+        let order = self.order_key(&pseudonyms);
+        let owned = self.write(path, format, &outputs, (keeps_token, order), (&marks, generalized.classes()))?;
         self.describe(&marks, &mut report);
         generalized.describe(self, &mut report)?;
         let split = keeps_token && self.pool.units.is_some();
@@ -291,19 +292,22 @@ impl Workshop<'_> {
         })
     }
 
-    /// Writes the released rows in their final order.
+    /// The key of the order of rows. Where tokens are irreversible, the order is too: whoever could shuffle the pool in the same way again would see whose row has which token.
+    fn order_key(&self, pseudonyms: &[Pseudonym]) -> &Key {
+        if pseudonyms.iter().any(|pseudonym| pseudonym.irreversible) { self.irreversible } else { self.key }
+    }
+
+    /// Writes the released rows in their final order, which follows the key `order`.
     fn write(
         &self,
         path: &Path,
         format: SinkFormat,
         outputs: &[OutputColumn],
-        keeps_token: bool,
-        generalized: &Generalized,
-        marks: &[Vec<u8>],
+        (keeps_token, order): (bool, &Key),
+        (marks, classes): (&[Vec<u8>], Option<&[Vec<u32>]>),
     ) -> Result<Option<CodedTable>> {
         let table = &self.pool.table;
-        let seed = *self
-            .key
+        let seed = *order
             .derive(&Domain {
                 recipient: &self.policy.recipient,
                 release: &self.policy.name,
@@ -311,7 +315,7 @@ impl Workshop<'_> {
                 ..Domain::of("row-order")
             })
             .expose();
-        let ranks = self.ranks(outputs, keeps_token)?;
+        let ranks = self.ranks(outputs, keeps_token, order)?;
         // The column whose codes the tokens follow: people, or their periods or sessions.
         let units = self.pool.units.as_ref().map(|units| units.column).filter(|_| keeps_token);
         let order = match (self.product.order, units.or(self.pool.subject), &ranks) {
@@ -327,7 +331,7 @@ impl Workshop<'_> {
         let owner = self.pool.subject.filter(|_| !keeps_token || units.is_some());
         sources.extend(owner);
         let memory = Budget::new(self.memory).ordering();
-        let ordered = OrderedRows::with_numbers(table, &sources, marks, generalized.classes(), is_released, order, memory, self.folder)?;
+        let ordered = OrderedRows::with_numbers(table, &sources, marks, classes, is_released, order, memory, self.folder)?;
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
@@ -373,7 +377,7 @@ impl Workshop<'_> {
     }
 
     /// Rank of every person in the order of tokens.
-    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool) -> Result<Option<Vec<u64>>> {
+    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool, order: &Key) -> Result<Option<Vec<u64>>> {
         if self.product.order != Order::SubjectTime {
             return Ok(None);
         }
@@ -391,7 +395,7 @@ impl Workshop<'_> {
             let head = |token: &str| token.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok());
             return Ok(Some(tokens.iter().map(|token| token.and_then(head).unwrap_or(u64::MAX)).collect()));
         }
-        let key = self.key.derive(&Domain {
+        let key = order.derive(&Domain {
             recipient: &self.policy.recipient,
             release: &self.policy.name,
             product: &self.product.name,
