@@ -7,7 +7,7 @@ use backmask::anonymity::classes::{TupleBuilder, Tuples};
 use backmask::anonymity::hierarchy::Hierarchy;
 use backmask::anonymity::models::{KAnonymity, Linkability, Models};
 use backmask::anonymity::quality::Loss;
-use backmask::anonymity::search::{Problem, exhaustive};
+use backmask::anonymity::search::{Problem, exhaustive, optimal};
 use backmask::anonymity::verify::{ClassCounter, People};
 use backmask::arrow;
 use backmask::pipeline::Fit;
@@ -51,6 +51,13 @@ fn tuples(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
     group.bench_function("one row each", |bencher| bencher.iter(|| build(black_box(&columns), false)));
     group.bench_function("many rows a person", |bencher| bencher.iter(|| build(black_box(&columns), true)));
+    group.bench_function("one row each, gender sensitive", |bencher| {
+        bencher.iter(|| {
+            let mut builder = TupleBuilder::with_sensitive(2, 1);
+            builder.extend_with(&[&columns[0], &columns[1]], &[&columns[2]], None).unwrap();
+            builder.finish().unwrap()
+        });
+    });
     group.finish();
 }
 
@@ -65,13 +72,14 @@ fn search(criterion: &mut Criterion) {
     ];
     let models = Models::new().and(KAnonymity { k: K::new(12).unwrap(), linkability: Linkability::Unlinked });
     let metric = Loss::new(&Quality::default(), &["birth_year", "country", "gender"]).unwrap();
-    let mut group = criterion.benchmark_group("exhaustive search, 48 nodes");
+    let mut group = criterion.benchmark_group("search, 48 nodes");
     group.sample_size(10);
     for (name, people) in [("one row each", false), ("many rows a person", true)] {
         let tuples = build(&columns, people);
         let problem = Problem::new(&tuples, &hierarchies, &models, &metric, Share::new(0.02).unwrap()).unwrap();
         assert_eq!(problem.lattice().nodes(), 48);
-        group.bench_function(name, |bencher| bencher.iter(|| exhaustive(black_box(&problem)).unwrap()));
+        group.bench_function(format!("exhaustive, {name}"), |bencher| bencher.iter(|| exhaustive(black_box(&problem)).unwrap()));
+        group.bench_function(format!("optimal, {name}"), |bencher| bencher.iter(|| optimal(black_box(&problem)).unwrap()));
     }
     group.finish();
 }

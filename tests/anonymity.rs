@@ -3,11 +3,20 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails its test, in helpers too")]
 #![expect(clippy::cast_precision_loss, reason = "the counts of tests are small")]
 
+mod achieved;
 mod adult;
 mod broken;
+mod hierarchies;
 mod listeners;
+mod local;
+mod metric_values;
+mod metrics;
+mod models;
+mod optima;
 mod oracle;
 mod recount;
+mod search;
+mod tables;
 
 use arrow::array::{Array, ArrayRef};
 use backmask::anonymity::classes::{TupleBuilder, Tuples};

@@ -3,12 +3,18 @@
 //! - [`clopper_pearson`], [`clopper_pearson_upper`], [`clopper_pearson_lower`]: exact bounds of a success probability.
 //! - [`wilson`], [`wilson_upper`]: Wilson's score bounds.
 //! - [`beta_regularized`], [`binomial_cdf`]: the functions behind them.
+//! - [`digamma`]: the derivative of the logarithm of the gamma function.
+//! - [`population`]: how many people are unique in a population of which a sample is seen.
 
 mod binomial;
+pub mod population;
+mod roots;
+mod special;
 
 pub use binomial::{
     Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
 };
+pub use special::digamma;
 
 /// A count as a real number.
 #[expect(clippy::cast_precision_loss, reason = "shares and means need no more than 53 bits")]

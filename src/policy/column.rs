@@ -39,6 +39,9 @@ pub struct Column {
     /// Limits of the search over levels.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub levels: Option<LevelLimits>,
+    /// What missing values of a quasi-identifier are.
+    #[serde(default, skip_serializing_if = "Missing::is_own_leaf")]
+    pub missing: Missing,
     /// For an item: the column (or hierarchy file) that is its next level.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub generalize_to: Option<String>,
@@ -48,7 +51,7 @@ impl Column {
     /// A column of `role` that is otherwise left alone.
     #[must_use]
     pub fn new(role: Role) -> Self {
-        Self { role, treatment: None, hierarchy: None, levels: None, generalize_to: None }
+        Self { role, treatment: None, hierarchy: None, levels: None, missing: Missing::OwnLeaf, generalize_to: None }
     }
 
     /// What is done to the column: its treatment if one is declared, else [`Treatment::Drop`] for an identifier and [`Treatment::Keep`] for
@@ -374,6 +377,24 @@ pub enum Direction {
     Right,
 }
 
+/// What missing values of a column are to its hierarchy.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Missing {
+    /// A value of their own, apart from every other below `*`.
+    #[default]
+    OwnLeaf,
+    /// An error.
+    Error,
+}
+
+impl Missing {
+    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+    pub(crate) fn is_own_leaf(&self) -> bool {
+        *self == Self::OwnLeaf
+    }
+}
+
 /// How a column is generalized. Level 0 is the value as it is; `*` is the last level.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "HierarchyTable", into = "HierarchyTable")]
@@ -397,15 +418,39 @@ pub enum HierarchySpec {
         /// The separator.
         delimiter: char,
     },
+    /// Half-open intervals of growing width between a bottom code and a top code.
+    BoundedIntervals {
+        /// Widths of levels 1, 2, …; each a multiple of the one before.
+        widths: Vec<f64>,
+        /// A bound of an interval of every level.
+        origin: f64,
+        /// All values below it become one from level 1 on.
+        bottom: Option<f64>,
+        /// All values that reach it become one from level 1 on.
+        top: Option<f64>,
+    },
+    /// Groups of consecutive values.
+    Ordered {
+        /// All values in their order.
+        values: Vec<String>,
+        /// Values in a group of levels 1, 2, …; each a multiple of the one before.
+        sizes: Vec<usize>,
+    },
+    /// Values by their frequency: at levels 1, 2, … those of fewer people become `other`.
+    Priority(Vec<u64>),
 }
 
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct HierarchyTable {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     intervals: Option<Vec<f64>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     origin: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bottom: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    top: Option<f64>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     mask: Option<Direction>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -414,29 +459,39 @@ struct HierarchyTable {
     file: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     delimiter: Option<char>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ordered: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    sizes: Option<Vec<usize>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    priority: Option<Vec<u64>>,
 }
 
 impl TryFrom<HierarchyTable> for HierarchySpec {
     type Error = &'static str;
 
-    fn try_from(table: HierarchyTable) -> Result<Self, &'static str> {
-        match table {
-            HierarchyTable { intervals: Some(widths), origin, mask: None, dates: None, file: None, delimiter: None } => {
-                Ok(Self::Intervals { widths, origin: origin.unwrap_or(0.0) })
+    fn try_from(mut table: HierarchyTable) -> Result<Self, &'static str> {
+        let spec = if let Some(widths) = table.intervals.take() {
+            let origin = table.origin.take().unwrap_or(0.0);
+            match (table.bottom.take(), table.top.take()) {
+                (None, None) => Some(Self::Intervals { widths, origin }),
+                (bottom, top) => Some(Self::BoundedIntervals { widths, origin, bottom, top }),
             }
-            HierarchyTable { mask: Some(direction), intervals: None, origin: None, dates: None, file: None, delimiter: None } => {
-                Ok(Self::Mask(direction))
-            }
-            HierarchyTable { dates: Some(units), intervals: None, origin: None, mask: None, file: None, delimiter: None } => {
-                Ok(Self::Dates(units))
-            }
-            HierarchyTable { file: Some(path), delimiter, intervals: None, origin: None, mask: None, dates: None } => {
-                Ok(Self::File { path, delimiter: delimiter.unwrap_or(';') })
-            }
-            _ => Err(
-                "the keys do not describe one hierarchy; give one of { intervals = […], origin = n }, { mask = \"right\" }, { dates = […] }, { file = \"…\", delimiter = \";\" }",
-            ),
-        }
+        } else if let Some(direction) = table.mask.take() {
+            Some(Self::Mask(direction))
+        } else if let Some(units) = table.dates.take() {
+            Some(Self::Dates(units))
+        } else if let Some(path) = table.file.take() {
+            Some(Self::File { path, delimiter: table.delimiter.take().unwrap_or(';') })
+        } else if let (Some(values), Some(sizes)) = (table.ordered.take(), table.sizes.take()) {
+            Some(Self::Ordered { values, sizes })
+        } else {
+            table.priority.take().map(Self::Priority)
+        };
+        // Whatever is left belongs to another kind.
+        spec.filter(|_| table == HierarchyTable::default()).ok_or(
+            "the keys do not describe one hierarchy; give one of { intervals = […], origin = n, bottom = n, top = n }, { mask = \"right\" }, { dates = […] }, { file = \"…\", delimiter = \";\" }, { ordered = […], sizes = […] }, { priority = […] }",
+        )
     }
 }
 
@@ -445,9 +500,14 @@ impl From<HierarchySpec> for HierarchyTable {
         let mut table = Self::default();
         match spec {
             HierarchySpec::Intervals { widths, origin } => (table.intervals, table.origin) = (Some(widths), Some(origin)),
+            HierarchySpec::BoundedIntervals { widths, origin, bottom, top } => {
+                (table.intervals, table.origin, table.bottom, table.top) = (Some(widths), Some(origin), bottom, top);
+            }
             HierarchySpec::Mask(direction) => table.mask = Some(direction),
             HierarchySpec::Dates(units) => table.dates = Some(units),
             HierarchySpec::File { path, delimiter } => (table.file, table.delimiter) = (Some(path), Some(delimiter)),
+            HierarchySpec::Ordered { values, sizes } => (table.ordered, table.sizes) = (Some(values), Some(sizes)),
+            HierarchySpec::Priority(people) => table.priority = Some(people),
         }
         table
     }

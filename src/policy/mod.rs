@@ -19,7 +19,7 @@ mod tagged;
 mod validate;
 mod write;
 
-pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimits, Role, TimeUnit, Treatment};
+pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimits, Missing, Role, TimeUnit, Treatment};
 pub use dp::{Aggregate, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct};
 pub use gate::{AttackName, Gate, GateOn};
 pub use input::{Format, Input};

@@ -112,6 +112,12 @@ pub enum Search {
 }
 
 impl Search {
+    /// Whether every class is generalized in its own way, so that columns have no level.
+    #[must_use]
+    pub fn is_local(self) -> bool {
+        matches!(self, Self::Mondrian | Self::MondrianRelaxed | Self::Microaggregation | Self::Local)
+    }
+
     /// Name in policies and reports.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -188,6 +194,18 @@ pub enum Metric {
 }
 
 impl Metric {
+    /// Whether it has a value for every column, which are weighed and put together; else it has one for the table.
+    #[must_use]
+    pub fn has_columns(self) -> bool {
+        !matches!(self, Self::Discernibility | Self::DiscernibilityMonotone | Self::AverageClassSize | Self::Ambiguity | Self::KlDivergence)
+    }
+
+    /// Whether it weighs generalization against suppression by the gs-factor.
+    #[must_use]
+    pub fn has_gs_factor(self) -> bool {
+        self == Self::AverageClassSize || (self.has_columns() && self != Self::Height)
+    }
+
     /// Name in policies and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,6 +2,7 @@
 
 use super::budget::Budget;
 use super::gate;
+use super::generalize::population_file;
 use super::measure::{self, Measurement};
 use super::pool::{self, Pool, PoolOptions};
 use super::publish;
@@ -301,6 +302,18 @@ impl Anonymizer {
                 return Err(Error::policy(
                     format!("{key}.{name}.hierarchy"),
                     format!("the file {path} is not there"),
+                    "give its path relative to the policy file",
+                ));
+            }
+        }
+        for product in &self.policy.products {
+            let Product::Records(product) = product else { continue };
+            if let Some(file) = population_file(product)
+                && !Path::new(file).is_file()
+            {
+                return Err(Error::policy(
+                    format!("products.{}.models.population", product.name),
+                    format!("the file {file} is not there"),
                     "give its path relative to the policy file",
                 ));
             }

@@ -2,6 +2,7 @@
 
 use super::attacks::{Items, entry, entry_of_rows, known_items, known_rows, known_values};
 use super::budget::Budget;
+use super::guarantees::{Recount, Rows};
 use super::records::{Made, OWNER, Shape, Workshop};
 use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, Unit, Verified};
 use super::rows::ReleasedRows;
@@ -137,7 +138,8 @@ impl Measurement<'_> {
             Some(subject) => Some(measured.table.distinct(subject)? as u64),
             None => Some(report.rows),
         };
-        self.count_classes(&made.path, &shape, &measured, report)?;
+        self.count_classes(made, &measured)?;
+        let report = &mut made.report;
         self.count_support(&shape, &measured, report)?;
         let (attacks, worst_columns) = self.attack(&attacks, &shape, &measured, report)?;
         report.attacks = Some(attacks);
@@ -150,26 +152,31 @@ impl Measurement<'_> {
         self.policy.gate.attacks.clone().unwrap_or_else(|| vec![AttackName::KnownItems, AttackName::KnownValues])
     }
 
-    fn count_classes(&self, path: &Path, shape: &Shape, measured: &Measured, report: &mut ProductReport) -> Result<()> {
+    fn count_classes(&self, made: &mut Made, measured: &Measured) -> Result<()> {
+        let shape = made.shape.clone();
         if shape.quasi_identifiers.is_empty() {
             return Ok(());
         }
-        let (classes, verified) = match &shape.token {
-            Some(token) => (recount(path, &shape.quasi_identifiers, &People::Token(token.clone()), self.threads)?, Verified::Release),
-            None if measured.subject.is_none() => {
-                (recount(path, &shape.quasi_identifiers, &People::OneRowEach, self.threads)?, Verified::Release)
-            }
+        let (people, verified, rows) = match &shape.token {
+            Some(token) => (People::Token(token.clone()), Verified::Release, Rows::File(&made.path)),
+            None if measured.subject.is_none() => (People::OneRowEach, Verified::Release, Rows::File(&made.path)),
             None => {
                 // Tokens of another identifier may join all rows of a person; then the owner is what everybody can see.
                 let people = if shape.linked { People::Token(OWNER.to_owned()) } else { People::Owner(OWNER.to_owned()) };
-                (recount_table(&measured.table, &shape.quasi_identifiers, people)?, Verified::ReleaseAndPool)
+                (people, Verified::ReleaseAndPool, Rows::Owned(&measured.table))
             }
         };
-        for model in &self.product.models {
-            if let Model::KAnonymity { k } = model {
-                report.guarantees.push(k_anonymity(model, classes.claim(k.get()), k.get(), verified));
-            }
-        }
+        let recount = Recount {
+            product: self.product,
+            shape: &shape,
+            evidence: &made.evidence,
+            people,
+            verified,
+            confidence: self.policy.gate.confidence,
+            threads: self.threads,
+        };
+        let report = &mut made.report;
+        let classes = recount.run(&rows, report)?;
         if let Some(transformation) = &mut report.transformation {
             transformation.equivalence_classes = classes.classes;
             transformation.average_class_size = classes.average_class_size;

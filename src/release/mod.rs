@@ -9,6 +9,7 @@ mod budget;
 mod columns;
 mod gate;
 mod generalize;
+mod guarantees;
 mod measure;
 mod outputs;
 mod pool;

@@ -115,6 +115,11 @@ pub(super) fn commitment(digests: &[String], key: &Key) -> String {
     blake3::keyed_hash(key.expose(), sorted.concat().as_bytes()).to_hex().to_string()
 }
 
+/// Options of a table that is held as codes.
+pub(super) fn table_options(memory: usize, threads: usize, folder: &Path) -> TableOptions {
+    TableOptions { memory, threads, folder: folder.to_owned(), ..TableOptions::default() }
+}
+
 /// How the pool is read.
 #[derive(Debug, Clone)]
 pub(super) struct PoolOptions {
@@ -230,11 +235,7 @@ fn read_table(
     };
     let before: Vec<Stamp> = sources.iter().map(|source| stamp(&file_of(source.name()))).collect();
     let mut stream = crate::io::read_tagged(sources, &read)?;
-    let mut builder = CodedTableBuilder::new(
-        &stream.schema(),
-        &coded,
-        TableOptions { memory: options.memory, folder: options.folder.clone(), threads: options.threads, ..TableOptions::default() },
-    )?;
+    let mut builder = CodedTableBuilder::new(&stream.schema(), &coded, table_options(options.memory, options.threads, &options.folder))?;
     let mut rows = vec![0_u64; sources.len()];
     for tagged in &mut stream {
         let tagged = tagged?;

@@ -3,6 +3,7 @@
 use super::budget::Budget;
 use super::columns::{CAPPED, Maker, NOBODY, OUTLIER, OutputColumn, RELEASED, UNSUPPORTED, is_released, schema};
 use super::generalize::{self, Generalized};
+use super::guarantees::Evidence;
 use super::pool::PoolTable;
 use super::report::{ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
@@ -54,6 +55,8 @@ pub(super) struct Made {
     /// What of them the release shows, for the recipient.
     pub(super) shown: serde_json::Value,
     pub(super) pseudonyms: Vec<Pseudonym>,
+    /// What the recount of the models needs besides the file.
+    pub(super) evidence: Evidence,
     /// The written rows with their owners, for a product whose rows cannot be told apart by person without the pool.
     pub(super) owned: Option<CodedTable>,
     /// Columns that the attack on known values did best with.
@@ -104,9 +107,9 @@ impl Workshop<'_> {
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
         let order = self.order_key(&pseudonyms);
-        let owned = self.write(path, format, &outputs, (keeps_token, order), &marks)?;
+        let owned = self.write(path, format, &outputs, (keeps_token, order), (&marks, generalized.classes()))?;
         self.describe(&marks, &mut report);
-        generalized.describe(self, &mut report);
+        generalized.describe(self, &mut report)?;
         let split = keeps_token && self.pool.units.is_some();
         let shape = Shape {
             token: (keeps_token && !split).then(|| TOKEN.to_owned()),
@@ -131,6 +134,7 @@ impl Workshop<'_> {
             fitted: generalized.fitted(),
             shown: generalized.shown(self, &marks)?,
             pseudonyms,
+            evidence: Evidence::new(&generalized)?,
             owned,
             worst_columns: None,
             fit_seconds,
@@ -300,7 +304,7 @@ impl Workshop<'_> {
         format: SinkFormat,
         outputs: &[OutputColumn],
         (keeps_token, order): (bool, &Key),
-        marks: &[Vec<u8>],
+        (marks, classes): (&[Vec<u8>], Option<&[Vec<u32>]>),
     ) -> Result<Option<CodedTable>> {
         let table = &self.pool.table;
         let seed = *order
@@ -326,7 +330,8 @@ impl Workshop<'_> {
         // Rows whose tokens are not people can only be counted in people with the help of the pool.
         let owner = self.pool.subject.filter(|_| !keeps_token || units.is_some());
         sources.extend(owner);
-        let ordered = OrderedRows::new(table, &sources, marks, is_released, order, Budget::new(self.memory).ordering(), self.folder)?;
+        let memory = Budget::new(self.memory).ordering();
+        let ordered = OrderedRows::with_numbers(table, &sources, marks, classes, is_released, order, memory, self.folder)?;
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
@@ -427,7 +432,7 @@ impl Workshop<'_> {
         note(NOBODY, "were left out because they name no person");
         note(CAPPED, "beyond the cap on events of one person were left out");
         note(UNSUPPORTED, "were left out because too few people share their item at every level");
-        note(OUTLIER, "were suppressed because their class is too small");
+        note(OUTLIER, "were suppressed because a model does not hold for their class");
         for level in RELEASED + 1..=8 {
             note(level, &format!("show their item generalized by {level} level(s)"));
         }

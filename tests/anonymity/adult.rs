@@ -3,9 +3,10 @@
 use super::{Fitted, fit};
 use crate::real_data::real_data;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
-use backmask::anonymity::models::{KAnonymity, Linkability, Models};
+use backmask::anonymity::classes::TupleBuilder;
+use backmask::anonymity::models::{DistinctLDiversity, KAnonymity, Linkability, Models, Reference, TCloseness};
 use backmask::anonymity::quality::{Loss, Score};
-use backmask::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed};
+use backmask::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed, optimal};
 use backmask::arrow;
 use backmask::policy::{AggregateFunction, HierarchySpec, LevelLimits, Quality};
 use backmask::units::{K, Share};
@@ -15,7 +16,7 @@ const COLUMNS: [&str; 9] =
     ["sex", "age", "race", "marital-status", "education", "native-country", "workclass", "occupation", "salary-class"];
 
 /// Adult with the given quasi-identifiers; `None` where the data is absent.
-fn adult(test: &str, columns: &[&str]) -> Option<Fitted> {
+pub(super) fn adult(test: &str, columns: &[&str]) -> Option<Fitted> {
     let path = real_data(test, "adult/adult.csv")?;
     let mut reader = csv::ReaderBuilder::new().delimiter(b';').from_path(&path).unwrap();
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
@@ -35,6 +36,26 @@ fn adult(test: &str, columns: &[&str]) -> Option<Fitted> {
         })
         .collect();
     Some(fit(&fitted, None))
+}
+
+/// Adult with eight quasi-identifiers, and occupation as a sensitive column: its distribution comes with it.
+fn adult_with_occupation(test: &str) -> Option<(Fitted, Arc<Reference>)> {
+    let nine = adult(test, &COLUMNS)?;
+    let occupation = 7;
+    let mut builder = TupleBuilder::with_sensitive(8, 1);
+    for tuple in 0..nine.tuples.len() {
+        let codes = nine.tuples.codes(tuple);
+        let rows = usize::try_from(nine.tuples.rows()[tuple]).unwrap();
+        let columns: Vec<Vec<u32>> = (0..9).filter(|&column| column != occupation).map(|column| vec![codes[column]; rows]).collect();
+        let columns: Vec<&[u32]> = columns.iter().map(Vec::as_slice).collect();
+        builder.extend_with(&columns, &[&vec![codes[occupation]; rows]], None).unwrap();
+    }
+    let tuples = builder.finish().unwrap();
+    let people = tuples.distribution(0).iter().map(|count| count.people).collect();
+    let reference = Reference::new(people, tuples.subjects()).unwrap();
+    let mut hierarchies = nine.hierarchies;
+    hierarchies.remove(occupation);
+    Some((Fitted { hierarchies, tuples }, Arc::new(reference)))
 }
 
 fn eight() -> Vec<&'static str> {
@@ -276,5 +297,50 @@ fn loss_of_single_transformations() {
     ];
     for (levels, expected) in known {
         assert_close(&evaluator.evaluate(&levels).unwrap().score, &expected, 1e-9);
+    }
+}
+
+/// What ARX 3.9.2 found in the whole lattice: suppression limit, levels, loss, suppressed rows, classes.
+type Known<const N: usize> = (f64, [usize; N], f64, u64, usize);
+
+fn assert_optimum<const N: usize>(
+    fitted: &Fitted,
+    models: &Models,
+    columns: &[&str],
+    (limit, levels, loss, suppressed, classes): Known<N>,
+) {
+    let metric = Loss::new(&quality(AggregateFunction::ArithmeticMean, 0.5, &[]), columns).unwrap();
+    let problem = Problem::new(&fitted.tuples, &fitted.hierarchies, models, &metric, Share::new(limit).unwrap()).unwrap();
+    let outcome = optimal(&problem).unwrap();
+    assert!(outcome.optimal && outcome.checked < outcome.nodes);
+    let best = transformation(outcome.found);
+    assert_eq!((best.levels.as_slice(), best.suppressed_rows, best.classes.len()), (levels.as_slice(), suppressed, classes));
+    assert_close(&best.score, &[loss], 1e-6);
+}
+
+#[test]
+fn the_quick_search_finds_the_known_optima_in_whole_lattices() {
+    let Some(nine) = adult("the_quick_search_finds_the_known_optima_in_whole_lattices", &COLUMNS) else { return };
+    assert_optimum(&nine, &five_anonymity(), &COLUMNS, (0.05, [0, 3, 0, 0, 2, 1, 1, 2, 0], 0.269_635, 1346, 397));
+    assert_optimum(&nine, &five_anonymity(), &COLUMNS, (0.0, [0, 4, 1, 1, 3, 2, 2, 1, 0], 0.635_544, 0, 24));
+}
+
+#[test]
+fn the_quick_search_finds_the_known_optima_with_sensitive_values() {
+    let Some((eight_columns, reference)) = adult_with_occupation("the_quick_search_finds_the_known_optima_with_sensitive_values") else {
+        return;
+    };
+    let diverse = |l| five_anonymity().and(DistinctLDiversity { column: 0, l });
+    let close = five_anonymity().and(TCloseness::equal(0, 0.2, reference));
+    let cases: [(&Models, [Known<8>; 2]); 4] = [
+        (&five_anonymity(), [(0.05, [0, 3, 0, 0, 2, 1, 1, 0], 0.178_339, 1346, 397), (0.0, [0, 4, 1, 2, 3, 2, 0, 0], 0.625, 0, 26)]),
+        (&diverse(2), [(0.05, [0, 3, 0, 0, 2, 1, 1, 0], 0.178_339, 1346, 397), (0.0, [0, 4, 1, 2, 3, 2, 0, 0], 0.625, 0, 26)]),
+        (&diverse(3), [(0.05, [0, 3, 0, 0, 2, 1, 1, 0], 0.179_877, 1400, 387), (0.0, [0, 4, 1, 2, 3, 2, 0, 0], 0.625, 0, 26)]),
+        (&close, [(0.05, [1, 4, 1, 1, 3, 1, 2, 1], 0.839_694, 235, 6), (0.0, [1, 4, 1, 1, 3, 2, 2, 1], 0.929_145, 0, 2)]),
+    ];
+    for (models, known) in cases {
+        for known in known {
+            assert_optimum(&eight_columns, models, &eight(), known);
+        }
     }
 }

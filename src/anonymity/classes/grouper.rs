@@ -1,19 +1,28 @@
 //! Classes at given levels.
 
+use super::keys::{Layout, Step};
+use super::people::{Counts, Scratch};
 use super::statistics::ClassStatistics;
-use super::tuples::{Incidence, Tuples};
+use super::tuples::Tuples;
+use super::view::{ClassView, ValueCount};
 use crate::anonymity::hierarchy::Hierarchy;
 use crate::error::{Error, Result};
 use crate::io::table::NULL_CODE;
-use hashbrown::{DefaultHashBuilder, HashTable};
-use std::hash::{BuildHasher, Hash};
+use std::borrow::Cow;
+use std::ops::ControlFlow;
+use std::sync::{Arc, OnceLock};
 
-/// The classes at one vector of levels. The order of classes means nothing.
-#[derive(Debug, Clone, Default)]
+/// The classes at one vector of levels, in the order of their first tuples.
+#[derive(Debug, Clone)]
 pub struct Classes {
-    of_tuples: Vec<u32>,
+    levels: Vec<usize>,
+    keys: Vec<u64>,
+    /// The first tuple of every class; classes that only the population has come last.
+    firsts: Vec<u32>,
+    counts: Counts,
     statistics: Vec<ClassStatistics>,
-    first_tuples: Vec<u32>,
+    base: Arc<Base>,
+    of_tuples: OnceLock<Vec<u32>>,
 }
 
 impl Classes {
@@ -29,10 +38,22 @@ impl Classes {
         self.statistics.is_empty()
     }
 
-    /// Class of every tuple.
+    /// One level a column.
+    #[must_use]
+    pub fn levels(&self) -> &[usize] {
+        &self.levels
+    }
+
+    /// Number of tuples that were grouped.
+    #[must_use]
+    pub fn tuples(&self) -> usize {
+        self.base.populated
+    }
+
+    /// Class of every tuple. It is worked out when it is first asked for.
     #[must_use]
     pub fn of_tuples(&self) -> &[u32] {
-        &self.of_tuples
+        self.of_tuples.get_or_init(|| self.base.number(&self.levels))
     }
 
     /// Sizes of every class.
@@ -41,75 +62,129 @@ impl Classes {
         &self.statistics
     }
 
-    /// One tuple of every class.
+    /// The first tuple of every class.
     #[must_use]
     pub fn first_tuples(&self) -> &[u32] {
-        &self.first_tuples
+        &self.firsts[..self.statistics.len()]
+    }
+
+    /// People of the population in every class; `None` if no population was given.
+    #[must_use]
+    pub fn populations(&self) -> Option<&[u64]> {
+        self.counts.population.as_ref().map(|people| &people[..self.statistics.len()])
+    }
+
+    /// People of the population who fit no row; `None` if no population was given.
+    #[must_use]
+    pub fn absent_population(&self) -> Option<u64> {
+        self.counts.population.as_ref().map(|people| people[self.statistics.len()..].iter().sum())
+    }
+
+    /// Calls `visit` with the number of every class and everything that models may ask about it.
+    pub fn for_each_view(&self, mut visit: impl FnMut(usize, &ClassView<'_>)) {
+        let _ = self.visit_views(|class, view| {
+            visit(class, view);
+            ControlFlow::Continue(())
+        });
+    }
+
+    pub(in crate::anonymity) fn visit_views(&self, mut visit: impl FnMut(usize, &ClassView<'_>) -> ControlFlow<()>) -> ControlFlow<()> {
+        let mut lists: Vec<Cow<'_, [ValueCount]>> = Vec::with_capacity(self.counts.sensitive.len());
+        for (class, &statistics) in self.statistics.iter().enumerate() {
+            let population = self.counts.population.as_ref().map(|people| people[class]);
+            lists.clear();
+            lists.extend(self.counts.sensitive.iter().map(|values| values.of(class)));
+            match lists.as_slice() {
+                [] => visit(class, &ClassView { statistics, sensitive: &[], population })?,
+                [list] => visit(class, &ClassView { statistics, sensitive: &[list], population })?,
+                lists => {
+                    let sensitive: Vec<&[ValueCount]> = lists.iter().map(|list| &**list).collect();
+                    visit(class, &ClassView { statistics, sensitive: &sensitive, population })?;
+                }
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Classes with those that only the population has.
+    pub(in crate::anonymity) fn parts(&self) -> usize {
+        self.firsts.len()
+    }
+
+    /// About so many bytes are held.
+    pub(in crate::anonymity) fn bytes(&self) -> usize {
+        let of_tuples = self.of_tuples.get().map_or(0, Vec::len);
+        8 * self.keys.len() + 4 * (self.firsts.len() + of_tuples) + 24 * self.statistics.len() + self.counts.bytes()
     }
 }
 
-/// Groups tuples into classes at any levels.
+/// Groups tuples into classes at any levels, or classes into more general ones.
 ///
-/// A tuple's generalized codes are packed into one number where the product of the columns' leaves fits 64 or 128 bits; else they are hashed as
-/// a list. Keys of the leading columns are kept from one call to the next, so that walking levels in lexicographic order is cheap.
+/// A tuple's generalized codes are packed into words of 64 bits.
 #[derive(Debug)]
 pub struct Grouper<'a> {
     tuples: &'a Tuples,
     hierarchies: &'a [Hierarchy],
-    leaves: Leaves,
-    keys: Keys,
-    hasher: DefaultHashBuilder,
+    base: Arc<Base>,
     scratch: Scratch,
+    slots: Vec<u32>,
 }
 
 /// Leaves of the tuples, column by column.
 pub(in crate::anonymity) type Leaves = Vec<Vec<u32>>;
 
+/// The tuples at level 0.
 #[derive(Debug)]
-enum Keys {
-    Narrow(Prefixes<u64>),
-    Wide(Prefixes<u128>),
-    Lists,
+struct Base {
+    layout: Layout,
+    /// Of the tuples with rows.
+    leaves: Leaves,
+    /// Of all tuples.
+    keys: Vec<u64>,
+    /// By column and level: the code one level higher of every code.
+    parents: Vec<Vec<Vec<u32>>>,
+    /// By column and level: number of codes.
+    codes: Vec<Vec<usize>>,
+    populated: usize,
 }
 
-/// Keys of the columns 0..=i for every i, at the levels of the last call.
-#[derive(Debug)]
-struct Prefixes<K> {
-    levels: Vec<usize>,
-    keys: Vec<Vec<K>>,
-    table: HashTable<(K, u32)>,
-}
-
-#[derive(Debug, Default)]
-struct Scratch {
-    /// Last class in which a subject was seen, plus 1.
-    seen: Vec<u32>,
-    /// Rows of a subject in that class.
-    rows: Vec<u64>,
-}
-
-trait Key: Copy + Eq + Hash + From<u32> {
-    fn shift(self, radix: u64, digit: u32) -> Self;
-}
-
-impl Key for u64 {
-    fn shift(self, radix: u64, digit: u32) -> Self {
-        self * radix + Self::from(digit)
+impl Base {
+    /// The codes at `to` of a column's codes at `from`.
+    fn raise(&self, column: usize, from: usize, to: usize) -> Cow<'_, [u32]> {
+        let parents = &self.parents[column];
+        match &parents[from..to] {
+            [] => Cow::Borrowed(&[]),
+            [one] => Cow::Borrowed(one),
+            [first, rest @ ..] => {
+                Cow::Owned(first.iter().map(|&code| rest.iter().fold(code, |code, parents| parents[code as usize])).collect())
+            }
+        }
     }
-}
 
-impl Key for u128 {
-    fn shift(self, radix: u64, digit: u32) -> Self {
-        self * Self::from(radix) + Self::from(digit)
+    /// Class of every tuple with rows.
+    fn number(&self, levels: &[usize]) -> Vec<u32> {
+        if self.populated == 0 {
+            return Vec::new();
+        }
+        let words = self.layout.words();
+        let steps = self.steps(&vec![0; levels.len()], levels);
+        self.layout.number(&self.keys[..words * self.populated], &steps, self.most(levels), &mut Vec::new()).of_keys
     }
-}
 
-/// How keys are made; chosen by the size of the domain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum KeyKind {
-    Narrow,
-    Wide,
-    Lists,
+    fn steps(&self, from: &[usize], to: &[usize]) -> Vec<Step<'_>> {
+        let changed = from.iter().zip(to).enumerate().filter(|(_, (from, to))| from != to);
+        changed
+            .map(|(column, (&from, &to))| {
+                let table = if self.codes[column][to] <= 1 { Cow::Borrowed(&[] as &[u32]) } else { self.raise(column, from, to) };
+                self.layout.step(column, table)
+            })
+            .collect()
+    }
+
+    /// There are at most so many classes.
+    fn most(&self, levels: &[usize]) -> usize {
+        levels.iter().enumerate().fold(1, |most: usize, (column, &level)| most.saturating_mul(self.codes[column][level].max(1)))
+    }
 }
 
 impl<'a> Grouper<'a> {
@@ -118,36 +193,40 @@ impl<'a> Grouper<'a> {
     /// # Errors
     /// The number of columns differs, or a tuple has a code that the hierarchy of its column was not fitted on.
     pub fn new(tuples: &'a Tuples, hierarchies: &'a [Hierarchy]) -> Result<Self> {
-        let domain = hierarchies.iter().try_fold(1_u128, |product, hierarchy| product.checked_mul(hierarchy.leaves().max(1) as u128));
-        let kind = match domain {
-            Some(domain) if domain <= u128::from(u64::MAX) => KeyKind::Narrow,
-            Some(_) => KeyKind::Wide,
-            None => KeyKind::Lists,
-        };
-        Self::with_keys(tuples, hierarchies, kind)
+        Self::with_words(tuples, hierarchies, u64::BITS)
     }
 
-    pub(super) fn with_keys(tuples: &'a Tuples, hierarchies: &'a [Hierarchy], kind: KeyKind) -> Result<Self> {
+    /// `word`: bits that are used of a word.
+    pub(super) fn with_words(tuples: &'a Tuples, hierarchies: &'a [Hierarchy], word: u32) -> Result<Self> {
         if hierarchies.len() != tuples.columns() {
             return Err(Error::Parameter { name: "hierarchies", problem: "must be one for each column of the tuples".to_owned() });
         }
-        let leaves =
+        let mut leaves =
             hierarchies.iter().enumerate().map(|(column, hierarchy)| leaves(tuples, column, hierarchy)).collect::<Result<Leaves>>()?;
-        let keys = match kind {
-            KeyKind::Narrow => Keys::Narrow(Prefixes::new(hierarchies.len())),
-            KeyKind::Wide => Keys::Wide(Prefixes::new(hierarchies.len())),
-            KeyKind::Lists => Keys::Lists,
-        };
-        let subjects = match tuples.incidence() {
-            Incidence::OneRowEach => 0,
-            Incidence::Lists { subjects, .. } => *subjects as usize,
-        };
-        let scratch = Scratch { seen: vec![0; subjects], rows: vec![0; subjects] };
-        Ok(Self { tuples, hierarchies, leaves, keys, hasher: DefaultHashBuilder::default(), scratch })
+        let layout = Layout::new(hierarchies, word);
+        let keys = layout.pack(&leaves, tuples.parts());
+        for column in &mut leaves {
+            column.truncate(tuples.len());
+        }
+        let parents = hierarchies.iter().map(parents).collect();
+        let codes = hierarchies.iter().map(|hierarchy| hierarchy.levels().iter().map(|level| level.sizes().len()).collect()).collect();
+        let base = Base { layout, leaves, keys, parents, codes, populated: tuples.len() };
+        Ok(Self { tuples, hierarchies, base: Arc::new(base), scratch: Scratch::default(), slots: Vec::new() })
+    }
+
+    /// Another one for the same tuples, for another thread.
+    pub(in crate::anonymity) fn another(&self) -> Self {
+        Self {
+            tuples: self.tuples,
+            hierarchies: self.hierarchies,
+            base: Arc::clone(&self.base),
+            scratch: Scratch::default(),
+            slots: Vec::new(),
+        }
     }
 
     pub(in crate::anonymity) fn leaves(&self) -> &Leaves {
-        &self.leaves
+        &self.base.leaves
     }
 
     /// The classes at `levels`, one level a column.
@@ -155,73 +234,70 @@ impl<'a> Grouper<'a> {
     /// # Errors
     /// There are not as many levels as columns, or a hierarchy has no such level.
     pub fn group(&mut self, levels: &[usize]) -> Result<Classes> {
+        self.check(levels)?;
+        let base = Arc::clone(&self.base);
+        Ok(self.add_up(&vec![0; levels.len()], levels, &base.keys, None, self.tuples.counts()))
+    }
+
+    /// The classes at `levels`, from classes of this grouper at levels of which none is higher: the same as from the tuples, only faster.
+    ///
+    /// # Errors
+    /// As for [`Grouper::group`], or a level is lower than that of the classes.
+    pub fn roll_up(&mut self, classes: &Classes, levels: &[usize]) -> Result<Classes> {
+        self.check(levels)?;
+        if !Arc::ptr_eq(&self.base, &classes.base) || classes.levels.iter().zip(levels).any(|(from, to)| from > to) {
+            return Err(Error::Parameter {
+                name: "classes",
+                problem: "must be of the same tuples, at levels of which none is higher".to_owned(),
+            });
+        }
+        Ok(self.add_up(&classes.levels, levels, &classes.keys, Some(&classes.firsts), &classes.counts))
+    }
+
+    fn check(&self, levels: &[usize]) -> Result<()> {
         if levels.len() != self.hierarchies.len() {
             return Err(Error::Parameter { name: "levels", problem: "must be one for each column".to_owned() });
         }
-        let maps = self
-            .hierarchies
-            .iter()
-            .zip(levels)
-            .map(|(hierarchy, &level)| {
-                hierarchy.level(level).map(|level| Digits { radix: hierarchy.leaves() as u64, codes: level.codes() })
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let tuples = self.tuples.len();
-        let mut classes = Classes { of_tuples: Vec::with_capacity(tuples), ..Classes::default() };
-        match &mut self.keys {
-            Keys::Narrow(prefixes) => prefixes.group(levels, &maps, &self.leaves, &self.hasher, tuples, &mut classes),
-            Keys::Wide(prefixes) => prefixes.group(levels, &maps, &self.leaves, &self.hasher, tuples, &mut classes),
-            Keys::Lists => group_lists(&maps, &self.leaves, &self.hasher, tuples, &mut classes),
-        }
-        self.count(&mut classes);
-        Ok(classes)
+        self.hierarchies.iter().zip(levels).try_for_each(|(hierarchy, &level)| hierarchy.level(level).map(|_| ()))
     }
 
-    fn count(&mut self, classes: &mut Classes) {
-        for (&class, &rows) in classes.of_tuples.iter().zip(self.tuples.rows()) {
-            classes.statistics[class as usize].rows += rows;
+    fn add_up(&mut self, from: &[usize], to: &[usize], keys: &[u64], firsts: Option<&[u32]>, counts: &Counts) -> Classes {
+        let base = Arc::clone(&self.base);
+        let mut numbered = base.layout.number(keys, &base.steps(from, to), base.most(to), &mut self.slots);
+        if let Some(firsts) = firsts {
+            numbered.firsts.iter_mut().for_each(|first| *first = firsts[*first as usize]);
         }
-        match self.tuples.incidence() {
-            Incidence::OneRowEach => {
-                for class in &mut classes.statistics {
-                    class.subjects = class.rows;
-                    class.max_rows_of_a_subject = 1;
-                }
-            }
-            Incidence::Lists { offsets, owners, rows, .. } => {
-                self.scratch.seen.fill(0);
-                let (order, starts) = by_class(&classes.of_tuples, classes.statistics.len());
-                for (index, class) in classes.statistics.iter_mut().enumerate() {
-                    #[expect(clippy::cast_possible_truncation, reason = "there are at most as many classes as tuples, below 2^32 - 1")]
-                    let mark = index as u32 + 1;
-                    for &tuple in &order[starts[index]..starts[index + 1]] {
-                        for entry in offsets[tuple as usize]..offsets[tuple as usize + 1] {
-                            let owner = owners[entry] as usize;
-                            if self.scratch.seen[owner] != mark {
-                                self.scratch.seen[owner] = mark;
-                                self.scratch.rows[owner] = 0;
-                                class.subjects += 1;
-                            }
-                            // Bounded by all rows, which fit.
-                            self.scratch.rows[owner] += rows[entry];
-                            class.max_rows_of_a_subject = class.max_rows_of_a_subject.max(self.scratch.rows[owner]);
-                        }
-                    }
-                }
-            }
-        }
+        let counts = counts.add_up(&numbered.of_keys, numbered.firsts.len(), &mut self.scratch);
+        // Tuples with rows come first, and so do their classes.
+        let populated = counts.rows.partition_point(|&rows| rows > 0);
+        let statistics = (0..populated).map(|class| counts.statistics(class)).collect();
+        Classes { levels: to.to_vec(), keys: numbered.keys, firsts: numbered.firsts, counts, statistics, base, of_tuples: OnceLock::new() }
     }
+}
+
+/// By level below the last: the code one level higher of every code.
+fn parents(hierarchy: &Hierarchy) -> Vec<Vec<u32>> {
+    let pairs = hierarchy.levels().windows(2);
+    pairs
+        .map(|pair| {
+            let mut parents = vec![0; pair[0].sizes().len()];
+            for (&code, &parent) in pair[0].codes().iter().zip(pair[1].codes()) {
+                parents[code as usize] = parent;
+            }
+            parents
+        })
+        .collect()
 }
 
 /// Leaves of one column of all tuples: missing values get the number of their leaf.
 fn leaves(tuples: &Tuples, column: usize, hierarchy: &Hierarchy) -> Result<Vec<u32>> {
     let mut unknown = 0_u64;
     let values = hierarchy.leaves() - usize::from(hierarchy.missing().is_some());
-    let of_tuples = (0..tuples.len())
+    let of_tuples = (0..tuples.parts())
         .map(|tuple| {
             let code = tuples.codes(tuple)[column];
             let leaf = if code == NULL_CODE { hierarchy.missing() } else { Some(code).filter(|&code| (code as usize) < values) };
-            unknown += if leaf.is_none() { tuples.rows()[tuple] } else { 0 };
+            unknown += if leaf.is_none() { tuples.counts().rows[tuple].max(1) } else { 0 };
             leaf.unwrap_or(0)
         })
         .collect();
@@ -234,110 +310,6 @@ fn leaves(tuples: &Tuples, column: usize, hierarchy: &Hierarchy) -> Result<Vec<u
         ));
     }
     Ok(of_tuples)
-}
-
-/// Tuples ordered by class: those of class c are `order[starts[c]..starts[c + 1]]`.
-pub(super) fn by_class(of_tuples: &[u32], classes: usize) -> (Vec<u32>, Vec<usize>) {
-    let mut starts = vec![0_usize; classes + 1];
-    for &class in of_tuples {
-        starts[class as usize + 1] += 1;
-    }
-    for class in 0..classes {
-        starts[class + 1] += starts[class];
-    }
-    let mut next = starts.clone();
-    let mut order = vec![0_u32; of_tuples.len()];
-    for (tuple, &class) in (0_u32..).zip(of_tuples) {
-        order[next[class as usize]] = tuple;
-        next[class as usize] += 1;
-    }
-    (order, starts)
-}
-
-/// One column at one level: a digit of the key.
-struct Digits<'a> {
-    radix: u64,
-    codes: &'a [u32],
-}
-
-fn number(classes: &mut Classes, tuple: u32) -> u32 {
-    #[expect(clippy::cast_possible_truncation, reason = "there are at most as many classes as tuples, below 2^32 - 1")]
-    let class = classes.statistics.len() as u32;
-    classes.statistics.push(ClassStatistics::default());
-    classes.first_tuples.push(tuple);
-    class
-}
-
-impl<K: Key> Prefixes<K> {
-    fn new(columns: usize) -> Self {
-        Self { levels: Vec::new(), keys: vec![Vec::new(); columns], table: HashTable::new() }
-    }
-
-    fn group(
-        &mut self,
-        levels: &[usize],
-        maps: &[Digits<'_>],
-        leaves: &Leaves,
-        hasher: &DefaultHashBuilder,
-        tuples: usize,
-        classes: &mut Classes,
-    ) {
-        let kept = self.levels.iter().zip(levels).take_while(|(old, new)| old == new).count();
-        for column in kept..levels.len() {
-            let Digits { radix, codes } = maps[column];
-            let (before, after) = self.keys.split_at_mut(column);
-            let keys = &mut after[0];
-            keys.clear();
-            let digits = leaves[column].iter().map(|&leaf| codes[leaf as usize]);
-            match before.last() {
-                Some(before) => keys.extend(before.iter().zip(digits).map(|(key, digit)| key.shift(radix, digit))),
-                None => keys.extend(digits.map(K::from)),
-            }
-        }
-        self.levels.clear();
-        self.levels.extend_from_slice(levels);
-        self.table.clear();
-        let Some(keys) = self.keys.last() else {
-            // Without columns all rows look the same.
-            for tuple in 0..tuples.min(1) {
-                let class = number(classes, u32::try_from(tuple).unwrap_or(0));
-                classes.of_tuples.push(class);
-            }
-            return;
-        };
-        for (tuple, &key) in (0_u32..).zip(keys) {
-            let hash = hasher.hash_one(key);
-            let class = if let Some(&(_, class)) = self.table.find(hash, |&(other, _)| other == key) {
-                class
-            } else {
-                let class = number(classes, tuple);
-                self.table.insert_unique(hash, (key, class), |(key, _)| hasher.hash_one(key));
-                class
-            };
-            classes.of_tuples.push(class);
-        }
-    }
-}
-
-fn group_lists(maps: &[Digits<'_>], leaves: &Leaves, hasher: &DefaultHashBuilder, tuples: usize, classes: &mut Classes) {
-    let width = maps.len();
-    let mut codes: Vec<u32> = Vec::with_capacity(tuples * width);
-    for tuple in 0..tuples {
-        codes.extend(maps.iter().zip(leaves).map(|(map, leaves)| map.codes[leaves[tuple] as usize]));
-    }
-    let of = |tuple: u32| &codes[tuple as usize * width..(tuple as usize + 1) * width];
-    let mut table: HashTable<(u32, u32)> = HashTable::new();
-    for tuple in (0_u32..).take(tuples) {
-        let hash = hasher.hash_one(of(tuple));
-        let class = if let Some(&(_, class)) = table.find(hash, |&(other, _)| of(other) == of(tuple)) {
-            class
-        } else {
-            let class = number(classes, tuple);
-            table.insert_unique(hash, (tuple, class), |&(tuple, _)| hasher.hash_one(of(tuple)));
-            class
-        };
-        classes.of_tuples.push(class);
-    }
 }
 
 #[cfg(test)]
@@ -370,8 +342,8 @@ mod tests {
             builder.extend(&[&x, &y], Some(&column(|row| row.2))).unwrap();
             let tuples = builder.finish().unwrap();
             let mut groupers: Vec<_> =
-                [KeyKind::Narrow, KeyKind::Wide, KeyKind::Lists].map(|kind| Grouper::with_keys(&tuples, &hierarchies, kind).unwrap()).into();
-            // One grouper for the whole walk: kept keys of earlier levels must not leak into later ones.
+                [64, 4, 1].map(|word| Grouper::with_words(&tuples, &hierarchies, word).unwrap()).into();
+            // One grouper for the whole walk: nothing of earlier levels must leak into later ones.
             for (one, two) in walk {
                 let mut expected: BTreeMap<(u32, u32), BTreeMap<u32, u64>> = BTreeMap::new();
                 for row in &rows {

@@ -4,7 +4,9 @@
 //! them is not the size of one class but the number of people with the same multiset of classes.
 
 use super::grouper::Classes;
-use super::tuples::{Incidence, Tuples};
+use super::people::People;
+use super::tuples::Tuples;
+use hashbrown::HashMap;
 
 /// How people share their multisets of classes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,27 +33,64 @@ pub struct Multisets {
 /// (VLDB 2008); here with m unbounded.
 #[must_use]
 pub fn multisets(tuples: &Tuples, classes: &Classes, kept: impl Fn(usize) -> bool) -> Multisets {
-    let mut sizes = match tuples.incidence() {
+    let kept: Vec<bool> = (0..classes.len()).map(kept).collect();
+    if let People::OneRowEach = &tuples.counts().people {
         // A single row: the multiset is the class.
-        Incidence::OneRowEach => {
-            classes.statistics().iter().enumerate().filter(|&(class, _)| kept(class)).map(|(_, class)| class.subjects).collect()
-        }
-        Incidence::Lists { offsets, owners, rows, subjects } => {
-            let mut visits: Vec<(u32, u32, u64)> = Vec::new();
-            for (tuple, &class) in classes.of_tuples().iter().enumerate() {
-                if kept(class as usize) {
-                    visits.extend((offsets[tuple]..offsets[tuple + 1]).map(|entry| (owners[entry], class, rows[entry])));
+        let sizes = classes.statistics().iter().zip(kept).filter(|&(_, kept)| kept).map(|(class, _)| class.subjects).collect();
+        return of_sizes(sizes);
+    }
+    let of_tuples: Vec<Option<u32>> = classes.of_tuples().iter().map(|&class| Some(class).filter(|&class| kept[class as usize])).collect();
+    multisets_of(tuples, &of_tuples)
+}
+
+/// For any classes: `of_tuples` is the class of every tuple with rows, `None` if it is suppressed.
+pub(super) fn multisets_of(tuples: &Tuples, of_tuples: &[Option<u32>]) -> Multisets {
+    // People whose rows are all in one class, by (class, rows).
+    let mut single: HashMap<(u32, u64), u64> = HashMap::new();
+    match &tuples.counts().people {
+        People::OneRowEach => {
+            let classes = of_tuples.iter().flatten().max().map_or(0, |&last| last as usize + 1);
+            let mut sizes = vec![0; classes];
+            for (&class, &rows) in of_tuples.iter().zip(tuples.rows()) {
+                if let Some(class) = class {
+                    sizes[class as usize] += rows;
                 }
             }
-            shared(visits, *subjects as usize)
+            sizes.retain(|&people| people > 0);
+            of_sizes(sizes)
         }
-    };
+        People::Counted { settled, spread, numbers, .. } => {
+            let mut repeated = vec![0_u64; of_tuples.len()];
+            for &(tuple, rows, people) in tuples.repeated() {
+                repeated[tuple as usize] += people;
+                if let Some(class) = of_tuples[tuple as usize] {
+                    *single.entry((class, rows)).or_default() += people;
+                }
+            }
+            let mut visits: Vec<(u32, u32, u64)> = Vec::new();
+            for (tuple, &class) in of_tuples.iter().enumerate() {
+                if let Some(class) = class {
+                    let people_with_one_row = settled[tuple] - repeated[tuple];
+                    if people_with_one_row > 0 {
+                        *single.entry((class, 1)).or_default() += people_with_one_row;
+                    }
+                    visits.extend(spread.of(tuple).iter().map(|visit| (visit.person, class, visit.rows)));
+                }
+            }
+            let mut sizes = shared(visits, *numbers as usize, &mut single);
+            sizes.extend(single.into_values());
+            of_sizes(sizes)
+        }
+    }
+}
+
+fn of_sizes(mut sizes: Vec<u64>) -> Multisets {
     sizes.sort_unstable();
     Multisets { subjects: sizes.iter().sum(), distinct: sizes.len() as u64, smallest: sizes.first().copied() }
 }
 
-/// Numbers of people for every different multiset, from (subject, class, rows).
-fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize) -> Vec<u64> {
+/// Numbers of people for every different multiset of several entries, from (subject, class, rows). Multisets of one entry are added to `single`.
+fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize, single: &mut HashMap<(u32, u64), u64>) -> Vec<u64> {
     visits.sort_unstable();
     // Several tuples of one person may have become one class.
     visits.dedup_by(|next, first| {
@@ -62,7 +101,12 @@ fn shared(mut visits: Vec<(u32, u32, u64)>, subjects: usize) -> Vec<u64> {
         same
     });
     let mut people: Vec<&[(u32, u32, u64)]> = Vec::with_capacity(subjects);
-    people.extend(visits.chunk_by(|one, other| one.0 == other.0));
+    for person in visits.chunk_by(|one, other| one.0 == other.0) {
+        match person {
+            &[(_, class, rows)] => *single.entry((class, rows)).or_default() += 1,
+            _ => people.push(person),
+        }
+    }
     people.sort_unstable_by(|one, other| multiset(one).cmp(multiset(other)));
     people.chunk_by(|one, other| multiset(one).eq(multiset(other))).map(|group| group.len() as u64).collect()
 }

@@ -1,5 +1,7 @@
 //! Calendar units.
 
+use super::SUPPRESSED;
+use super::scheme::Unknown;
 use crate::error::{Error, Result};
 use crate::policy::DateUnit;
 use arrow::array::{Array, AsArray, StringArray};
@@ -66,17 +68,16 @@ impl Dates {
         self.units.len()
     }
 
-    pub(super) fn labels(&self, column: &str, level: usize, values: &dyn Array) -> Result<StringArray> {
+    pub(super) fn labels(&self, column: &str, level: usize, values: &dyn Array, unknown: Unknown) -> Result<StringArray> {
         let unit = self.units[level - 1];
         let dates: Vec<Option<Option<NaiveDate>>> = days(column, values)?
             .into_iter()
             .map(|day| day.map(|day| i32::try_from(day + DAYS_TO_1970).ok().and_then(NaiveDate::from_num_days_from_ce_opt)))
             .collect();
         let outside = dates.iter().filter(|date| matches!(date, Some(None))).count();
-        if outside > 0 {
-            return Err(Error::column(column, format!("has {outside} distinct values outside the calendar"), "clean the column first"));
-        }
-        Ok(dates.into_iter().map(|date| date.flatten().map(|date| label(date, unit))).collect())
+        unknown.check(column, outside, "outside the calendar", "clean the column first")?;
+        let label = |date: Option<NaiveDate>| date.map_or_else(|| SUPPRESSED.to_owned(), |date| label(date, unit));
+        Ok(dates.into_iter().map(|date| date.map(label)).collect())
     }
 }
 
@@ -124,7 +125,7 @@ mod tests {
     use arrow::array::{Date32Array, Date64Array, Int32Array, TimestampMillisecondArray, TimestampNanosecondArray, TimestampSecondArray};
 
     fn one(unit: DateUnit, values: &dyn Array) -> String {
-        Dates::new("c", &[unit]).unwrap().labels("c", 1, values).unwrap().value(0).to_owned()
+        Dates::new("c", &[unit]).unwrap().labels("c", 1, values, Unknown::Error).unwrap().value(0).to_owned()
     }
 
     #[test]
@@ -159,10 +160,10 @@ mod tests {
     #[test]
     fn missing_stays_missing_and_the_impossible_is_counted() {
         let dates = Dates::new("c", &[DateUnit::Year]).unwrap();
-        assert!(dates.labels("c", 1, &Date32Array::from(vec![None, Some(0)])).unwrap().is_null(0));
-        let error = dates.labels("c", 1, &TimestampSecondArray::from(vec![i64::MAX, i64::MIN, 0])).unwrap_err().to_string();
+        assert!(dates.labels("c", 1, &Date32Array::from(vec![None, Some(0)]), Unknown::Error).unwrap().is_null(0));
+        let error = dates.labels("c", 1, &TimestampSecondArray::from(vec![i64::MAX, i64::MIN, 0]), Unknown::Error).unwrap_err().to_string();
         assert!(error.contains("2 distinct values"), "{error}");
-        assert!(dates.labels("c", 1, &Int32Array::from(vec![1])).is_err());
+        assert!(dates.labels("c", 1, &Int32Array::from(vec![1]), Unknown::Error).is_err());
     }
 
     #[test]

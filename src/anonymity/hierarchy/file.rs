@@ -1,5 +1,7 @@
 //! Hierarchies from files.
 
+use super::scheme::Unknown;
+use super::table;
 use super::text::plain_text;
 use crate::error::{Error, Result};
 use arrow::array::{Array, StringArray};
@@ -7,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-/// A hierarchy written out: for every leaf its label at levels 1, 2, ….
+/// A hierarchy written out, in a file or by a function: for every leaf its label at levels 1, 2, ….
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "BTreeMap<String, Vec<String>>", into = "BTreeMap<String, Vec<String>>")]
 pub struct FileLevels {
@@ -170,32 +172,23 @@ impl FileLevels {
 
     /// The leaf of every value must be known; the error counts those that are not.
     pub(super) fn check(&self, column: &str, values: &dyn Array) -> Result<()> {
-        self.look_up(column, values).map(|_| ())
-    }
-
-    pub(super) fn labels(&self, column: &str, level: usize, values: &dyn Array) -> Result<StringArray> {
-        Ok(self.look_up(column, values)?.into_iter().map(|labels| labels.and_then(|labels| labels.get(level - 1))).collect())
-    }
-
-    fn look_up(&self, column: &str, values: &dyn Array) -> Result<Vec<Option<&Vec<String>>>> {
         let text = plain_text(column, values)?;
-        let mut unknown = 0_usize;
-        let found = text
-            .iter()
-            .map(|value| {
-                let labels = self.leaves.get(value?);
-                unknown += usize::from(labels.is_none());
-                labels
-            })
-            .collect();
-        if unknown > 0 {
-            return Err(Error::column(
-                column,
-                format!("has {unknown} distinct values that are not in the hierarchy file"),
-                "add them to the file as leaves, or leave out the rows that hold them",
-            ));
-        }
-        Ok(found)
+        let outside = text.iter().flatten().filter(|value| !self.leaves.contains_key(*value)).count();
+        Unknown::Error.check(
+            column,
+            outside,
+            "that are not in the hierarchy file",
+            "add them to the file as leaves, or leave out the rows that hold them",
+        )
+    }
+
+    /// The label of a leaf at `level` ≥ 1.
+    pub(super) fn label(&self, leaf: &str, level: usize) -> Option<&str> {
+        self.leaves.get(leaf)?.get(level - 1).map(String::as_str)
+    }
+
+    pub(super) fn labels(&self, column: &str, level: usize, values: &dyn Array, unknown: Unknown) -> Result<StringArray> {
+        table::labels(self, "the hierarchy file", column, level, values, unknown)
     }
 }
 
@@ -216,10 +209,10 @@ mod tests {
         let file = read("\u{feff}1;low;*\r\n2;low;*\r\n30;high;*\r\n".as_bytes()).unwrap();
         assert_eq!((file.len(), file.levels()), (3, 2));
         assert_eq!(
-            file.labels("c", 1, &Int32Array::from(vec![Some(30), None, Some(1)])).unwrap(),
+            file.labels("c", 1, &Int32Array::from(vec![Some(30), None, Some(1)]), Unknown::Error).unwrap(),
             StringArray::from(vec![Some("high"), None, Some("low")])
         );
-        assert_eq!(file.labels("c", 1, &Float64Array::from(vec![2.0])).unwrap().value(0), "low");
+        assert_eq!(file.labels("c", 1, &Float64Array::from(vec![2.0]), Unknown::Error).unwrap().value(0), "low");
         assert_eq!(file.sizes(1)["low"], 2);
         assert_eq!(file.without_star().levels(), 1);
     }

@@ -1,5 +1,7 @@
 //! Half-open intervals of growing width.
 
+use super::SUPPRESSED;
+use super::scheme::Unknown;
 use crate::error::{Error, Result};
 use arrow::array::{Array, AsArray, StringArray};
 use arrow::compute::cast;
@@ -17,6 +19,9 @@ const MOST_DECIMALS: u32 = 15;
 ///
 /// Widths and origin are decimals and are worked with as such: with width 0.1 the number 0.3 lies in `[0.3, 0.4)`. Integers, including
 /// those at the ends of the 64-bit range, are placed without rounding.
+///
+/// A bottom code and a top code put together what lies below and above them, where few people are: from level 1 on all values below `bottom` are
+/// `< bottom`, all that reach `top` are `≥ top`, and intervals end there.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "IntervalsForm", into = "IntervalsForm")]
 pub struct Intervals {
@@ -25,6 +30,8 @@ pub struct Intervals {
     /// Widths in units of 10^-decimals.
     widths: Vec<i128>,
     origin: i128,
+    bottom: Option<i128>,
+    top: Option<i128>,
     decimals: u32,
 }
 
@@ -33,17 +40,49 @@ pub struct Intervals {
 struct IntervalsForm {
     widths: Vec<f64>,
     origin: f64,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    bottom: Option<f64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    top: Option<f64>,
+}
+
+/// Where a value lies.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Below,
+    /// The interval of the finest width.
+    Inside(i128),
+    Above,
+    /// No interval holds the value.
+    Nowhere,
 }
 
 impl TryFrom<IntervalsForm> for Intervals {
     type Error = String;
 
     fn try_from(form: IntervalsForm) -> Result<Self, String> {
-        let decimals = form.widths.iter().chain([&form.origin]).map(|&number| decimals(number)).max().unwrap_or(0);
+        let decimals = form
+            .widths
+            .iter()
+            .chain([&form.origin])
+            .chain(&form.bottom)
+            .chain(&form.top)
+            .map(|&number| decimals(number))
+            .max()
+            .unwrap_or(0);
         if decimals > MOST_DECIMALS {
-            return Err(format!("widths and origin may have at most {MOST_DECIMALS} decimals"));
+            return Err(format!("widths, origin, bottom and top may have at most {MOST_DECIMALS} decimals"));
         }
         let origin = scaled(form.origin, decimals).ok_or("the origin must be a finite number below 10^18")?;
+        let code = |code: Option<f64>| {
+            code.map(|code| scaled(code, decimals).ok_or("bottom and top must be finite numbers below 10^18")).transpose()
+        };
+        let (bottom, top) = (code(form.bottom)?, code(form.top)?);
+        if let (Some(bottom), Some(top)) = (bottom, top)
+            && bottom >= top
+        {
+            return Err("bottom must be below top".to_owned());
+        }
         let mut widths: Vec<i128> = Vec::with_capacity(form.widths.len());
         for &width in &form.widths {
             let width = scaled(width, decimals).filter(|&width| width > 0).ok_or("every width must be a positive number below 10^18")?;
@@ -55,7 +94,7 @@ impl TryFrom<IntervalsForm> for Intervals {
         if widths.is_empty() {
             return Err("at least one width is needed".to_owned());
         }
-        Ok(Self { form, widths, origin, decimals })
+        Ok(Self { form, widths, origin, bottom, top, decimals })
     }
 }
 
@@ -71,7 +110,15 @@ impl Intervals {
     /// # Errors
     /// A width is not a positive number or not a multiple of the one before, or a number has more than 15 decimals.
     pub fn new(column: &str, widths: &[f64], origin: f64) -> Result<Self> {
-        IntervalsForm { widths: widths.to_vec(), origin }.try_into().map_err(|problem: String| {
+        Self::bounded(column, widths, origin, None, None)
+    }
+
+    /// Intervals between a bottom code and a top code.
+    ///
+    /// # Errors
+    /// As for [`Intervals::new`], or `bottom` is not below `top`.
+    pub fn bounded(column: &str, widths: &[f64], origin: f64, bottom: Option<f64>, top: Option<f64>) -> Result<Self> {
+        IntervalsForm { widths: widths.to_vec(), origin, bottom, top }.try_into().map_err(|problem: String| {
             Error::policy(
                 format!("columns.{column}.hierarchy.intervals"),
                 problem,
@@ -85,43 +132,51 @@ impl Intervals {
     }
 
     /// Labels at `level`, which is one of 1..=[`Intervals::levels`].
-    pub(super) fn labels(&self, column: &str, level: usize, values: &dyn Array) -> Result<StringArray> {
+    pub(super) fn labels(&self, column: &str, level: usize, values: &dyn Array, unknown: Unknown) -> Result<StringArray> {
         let finest = self.widths[0];
         let wide = self.widths[level - 1];
         // Every level is derived from the finest one, so that levels are nested whatever the rounding of floats.
         let ratio = wide / finest;
-        let label = |index: i128| {
-            let low = self.origin + index.div_euclid(ratio) * wide;
-            format!("[{}, {})", decimal(low, self.decimals), decimal(low + wide, self.decimals))
+        let text = |number| decimal(number, self.decimals);
+        let label = |place| match place {
+            Place::Inside(index) => {
+                let low = self.origin + index.div_euclid(ratio) * wide;
+                let high = self.top.map_or(low + wide, |top| top.min(low + wide));
+                format!("[{}, {})", text(self.bottom.map_or(low, |bottom| bottom.max(low))), text(high))
+            }
+            Place::Below => format!("< {}", text(self.bottom.unwrap_or(self.origin))),
+            Place::Above => format!("≥ {}", text(self.top.unwrap_or(self.origin))),
+            Place::Nowhere => SUPPRESSED.to_owned(),
         };
-        Ok(self.indices(column, values)?.into_iter().map(|index| index.map(label)).collect())
+        let places = self.places(column, values)?;
+        let outside = places.iter().filter(|place| matches!(place, Some(Place::Nowhere))).count();
+        unknown.check(
+            column,
+            outside,
+            "that are not numbers, infinite, or too large for intervals of this width",
+            "clean or clamp the column first",
+        )?;
+        Ok(places.into_iter().map(|place| place.map(label)).collect())
     }
 
-    /// Which interval of the finest width every value lies in.
-    fn indices(&self, column: &str, values: &dyn Array) -> Result<Vec<Option<i128>>> {
+    /// Where every value lies; nothing for a missing one.
+    fn places(&self, column: &str, values: &dyn Array) -> Result<Vec<Option<Place>>> {
         let failed = |e| Error::arrow("reading numbers", &e);
         match values.data_type() {
             DataType::Int8 | DataType::Int16 | DataType::Int32 | DataType::Int64 => {
                 let numbers = cast(values, &DataType::Int64).map_err(failed)?;
-                Ok(numbers.as_primitive::<Int64Type>().iter().map(|number| number.map(|number| self.of_integer(number.into()))).collect())
+                let numbers = numbers.as_primitive::<Int64Type>();
+                Ok(numbers.iter().map(|number| number.map(|number| self.of_integer(number.into()))).collect())
             }
             DataType::UInt8 | DataType::UInt16 | DataType::UInt32 | DataType::UInt64 => {
                 let numbers = cast(values, &DataType::UInt64).map_err(failed)?;
-                Ok(numbers.as_primitive::<UInt64Type>().iter().map(|number| number.map(|number| self.of_integer(number.into()))).collect())
+                let numbers = numbers.as_primitive::<UInt64Type>();
+                Ok(numbers.iter().map(|number| number.map(|number| self.of_integer(number.into()))).collect())
             }
             DataType::Float16 | DataType::Float32 | DataType::Float64 => {
                 let numbers = cast(values, &DataType::Float64).map_err(failed)?;
                 let numbers = numbers.as_primitive::<Float64Type>();
-                let indices: Vec<_> = numbers.iter().map(|number| number.map(|number| self.of_float(number))).collect();
-                let outside = indices.iter().filter(|index| matches!(index, Some(None))).count();
-                if outside > 0 {
-                    return Err(Error::column(
-                        column,
-                        format!("has {outside} distinct values that are not numbers, infinite, or too large for intervals of this width"),
-                        "clean or clamp the column first",
-                    ));
-                }
-                Ok(indices.into_iter().map(Option::flatten).collect())
+                Ok(numbers.iter().map(|number| number.map(|number| self.of_float(number))).collect())
             }
             DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => Err(Error::column(
                 column,
@@ -136,9 +191,16 @@ impl Intervals {
         }
     }
 
-    fn of_integer(&self, number: i128) -> i128 {
+    fn of_integer(&self, number: i128) -> Place {
         // 2^64 · 10^15 fits 128 bits with room to spare.
-        (number * 10_i128.pow(self.decimals) - self.origin).div_euclid(self.widths[0])
+        let number = number * 10_i128.pow(self.decimals);
+        if self.bottom.is_some_and(|bottom| number < bottom) {
+            Place::Below
+        } else if self.top.is_some_and(|top| number >= top) {
+            Place::Above
+        } else {
+            Place::Inside((number - self.origin).div_euclid(self.widths[0]))
+        }
     }
 
     #[expect(
@@ -146,12 +208,18 @@ impl Intervals {
         clippy::cast_precision_loss,
         reason = "the index is checked to be below 2^53; bounds are rounded once, like the number itself"
     )]
-    fn of_float(&self, number: f64) -> Option<i128> {
+    fn of_float(&self, number: f64) -> Place {
         let unit = 10_f64.powi(self.decimals.cast_signed());
+        if self.bottom.is_some_and(|bottom| number < bottom as f64 / unit) {
+            return Place::Below;
+        }
+        if self.top.is_some_and(|top| number >= top as f64 / unit) {
+            return Place::Above;
+        }
         let (width, origin) = (self.widths[0] as f64 / unit, self.origin as f64 / unit);
         let estimate = ((number - origin) / width).floor();
         if !estimate.is_finite() || estimate.abs() >= LARGEST_EXACT || number.abs() >= LARGEST || number.abs() / width >= LARGEST_EXACT {
-            return None;
+            return Place::Nowhere;
         }
         let bound = |index: i128| (self.origin + index * self.widths[0]) as f64 / unit;
         // The division may be off by one; the printed bounds decide.
@@ -161,7 +229,7 @@ impl Intervals {
         } else if number >= bound(index + 1) {
             index += 1;
         }
-        (bound(index) <= number && number < bound(index + 1)).then_some(index)
+        if bound(index) <= number && number < bound(index + 1) { Place::Inside(index) } else { Place::Nowhere }
     }
 }
 
@@ -200,7 +268,7 @@ mod tests {
 
     fn labels(widths: &[f64], origin: f64, level: usize, values: &dyn Array) -> Vec<String> {
         let intervals = Intervals::new("c", widths, origin).unwrap();
-        intervals.labels("c", level, values).unwrap().iter().map(|label| label.unwrap_or("?").to_owned()).collect()
+        intervals.labels("c", level, values, Unknown::Error).unwrap().iter().map(|label| label.unwrap_or("?").to_owned()).collect()
     }
 
     #[test]
@@ -235,12 +303,36 @@ mod tests {
     #[test]
     fn what_has_no_interval_is_refused_by_count_only() {
         let intervals = Intervals::new("c", &[5.0], 0.0).unwrap();
-        assert!(Intervals::new("c", &[1e17], 1e-15).unwrap().labels("c", 1, &Float64Array::from(vec![1e300])).is_err());
+        assert!(Intervals::new("c", &[1e17], 1e-15).unwrap().labels("c", 1, &Float64Array::from(vec![1e300]), Unknown::Error).is_err());
         for bad in [f64::NAN, f64::INFINITY, f64::MAX, 1e17] {
-            let error = intervals.labels("c", 1, &Float64Array::from(vec![1.0, bad])).unwrap_err().to_string();
+            let error = intervals.labels("c", 1, &Float64Array::from(vec![1.0, bad]), Unknown::Error).unwrap_err().to_string();
             assert!(error.contains("1 distinct value") && !error.contains("17"), "{error}");
         }
-        assert!(intervals.labels("c", 1, &StringArray::from(vec!["1"])).is_err());
+        assert!(intervals.labels("c", 1, &StringArray::from(vec!["1"]), Unknown::Error).is_err());
+    }
+
+    #[test]
+    fn bottom_and_top_take_in_what_lies_beyond() {
+        let coded = Intervals::bounded("age", &[5.0, 20.0], 0.0, Some(18.0), Some(90.0)).unwrap();
+        let ages = Float64Array::from(vec![17.9, 18.0, 19.0, 89.9, 90.0, f64::INFINITY, f64::NEG_INFINITY, 1e300]);
+        let labels = |level| {
+            let labels = coded.labels("age", level, &ages, Unknown::Error).unwrap();
+            labels.iter().map(|label| label.unwrap().to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(labels(1), ["< 18", "[18, 20)", "[18, 20)", "[85, 90)", "≥ 90", "≥ 90", "< 18", "≥ 90"]);
+        assert_eq!(labels(2), ["< 18", "[18, 20)", "[18, 20)", "[80, 90)", "≥ 90", "≥ 90", "< 18", "≥ 90"]);
+        let whole = Int64Array::from(vec![i64::MIN, 17, 18, 90, i64::MAX]);
+        let labels = coded.labels("age", 1, &whole, Unknown::Error).unwrap();
+        assert_eq!(labels, StringArray::from(vec!["< 18", "< 18", "[18, 20)", "≥ 90", "≥ 90"]));
+        assert!(coded.labels("age", 1, &Float64Array::from(vec![f64::NAN]), Unknown::Error).is_err(), "not a number lies nowhere");
+        let only_top = Intervals::bounded("c", &[10.0], 0.0, None, Some(0.3)).unwrap();
+        let floats = Float64Array::from(vec![0.1 + 0.2, 0.3, 0.299_999_999_999_999_93]);
+        assert_eq!(only_top.labels("c", 1, &floats, Unknown::Error).unwrap(), StringArray::from(vec!["≥ 0.3", "≥ 0.3", "[0, 0.3)"]));
+        for (bottom, top) in [(Some(2.0), Some(2.0)), (Some(3.0), Some(2.0)), (Some(f64::NAN), None), (None, Some(f64::INFINITY))] {
+            assert!(Intervals::bounded("c", &[1.0], 0.0, bottom, top).is_err());
+        }
+        let stored = serde_json::to_string(&coded).unwrap();
+        assert_eq!(serde_json::from_str::<Intervals>(&stored).unwrap(), coded);
     }
 
     #[test]
@@ -260,7 +352,7 @@ mod tests {
             let intervals = Intervals::new("c", &[width, width * f64::from(factor)], f64::from(origin)).unwrap();
             let values = Float64Array::from(vec![number]);
             let bounds = |level| {
-                let label = intervals.labels("c", level, &values).unwrap().value(0).to_owned();
+                let label = intervals.labels("c", level, &values, Unknown::Error).unwrap().value(0).to_owned();
                 let (low, high) = label.trim_matches(['[', ')']).split_once(", ").unwrap();
                 (low.parse::<f64>().unwrap(), high.parse::<f64>().unwrap())
             };

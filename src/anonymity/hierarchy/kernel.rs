@@ -8,7 +8,8 @@ use arrow::datatypes::DataType;
 
 /// Replaces values by their labels at one level. At level 0 values pass as they are, with their type.
 ///
-/// With a hierarchy file, a value that is not in it is an error at every level that the file gives; level 0 and `*` need no look-up and take any value.
+/// A value that the hierarchy does not know is an error, or `*` by [`Scheme::with_unknown`], at every level that it declares; level 0 and `*` need no
+/// look-up and take any value.
 ///
 /// ```
 /// use backmask::anonymity::hierarchy::{Generalize, Scheme};

@@ -1,19 +1,19 @@
 //! A hierarchy over the codes of a column's values.
 
 use super::text::plain_text;
-use super::{Dates, FileLevels, Generalize, Intervals, Mask, Rule, SUPPRESSED, Scheme};
+use super::{Dates, FileLevels, Generalize, Intervals, Mask, Ordered, Priority, Rule, SUPPRESSED, Scheme};
 use crate::error::{Error, Result};
-use crate::policy::HierarchySpec;
+use crate::policy::{HierarchySpec, Missing};
 use arrow::array::{Array, StringArray};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// The hierarchy of one column, fitted on its distinct values.
 ///
 /// Leaves are numbered like the distinct values that it was built from; a missing value is a leaf of its own with the last number.
 /// Below `*` a missing value stays apart from every value.
 ///
-/// The *domain* is what shares are measured against: the leaves of the hierarchy file where there is one (values that the data does not have
-/// count), else the distinct values of the data; the leaf of missing values counts in both if there are any.
+/// The *domain* is what shares are measured against: the leaves of the hierarchy file or the ordered list where there is one (values that the data
+/// does not have count), else the distinct values of the data; the leaf of missing values counts in both if there are any.
 #[derive(Debug, Clone)]
 pub struct Hierarchy {
     scheme: Scheme,
@@ -66,9 +66,46 @@ impl Hierarchy {
     /// `*` is added as the last level unless the last declared one gives all leaves the same label already.
     ///
     /// # Errors
-    /// The declaration is wrong in itself, the column's type does not fit it, the hierarchy file cannot be read, or values are not in it.
+    /// The declaration is wrong in itself, the column's type does not fit it, the hierarchy file cannot be read, or values are not in it; or the
+    /// hierarchy is fitted on people: then use [`Hierarchy::build_with_people`].
     pub fn build(column: &str, spec: &HierarchySpec, values: &dyn Array, has_nulls: bool) -> Result<Self> {
+        Self::build_counted(column, spec, values, None, has_nulls)
+    }
+
+    /// As [`Hierarchy::build`], where it is known how many people have each value: a hierarchy by priority needs that.
+    ///
+    /// ```
+    /// use backmask::anonymity::hierarchy::Hierarchy;
+    /// use backmask::arrow::array::{AsArray, StringArray};
+    /// use backmask::pipeline::Kernel;
+    /// use backmask::policy::HierarchySpec;
+    ///
+    /// let genres = StringArray::from(vec!["pop", "polka"]);
+    /// let hierarchy = Hierarchy::build_with_people("genre", &HierarchySpec::Priority(vec![10]), &genres, &[250, 3], false)?;
+    /// let labels = hierarchy.kernel(1)?.apply(&genres)?;
+    /// assert_eq!(labels.as_string::<i32>().iter().flatten().collect::<Vec<_>>(), ["pop", "other"]);
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As for [`Hierarchy::build`], or there are not as many counts as values.
+    pub fn build_with_people(column: &str, spec: &HierarchySpec, values: &dyn Array, people: &[u64], has_nulls: bool) -> Result<Self> {
+        Self::build_counted(column, spec, values, Some(people), has_nulls)
+    }
+
+    fn build_counted(column: &str, spec: &HierarchySpec, values: &dyn Array, people: Option<&[u64]>, has_nulls: bool) -> Result<Self> {
         let rule = match spec {
+            HierarchySpec::BoundedIntervals { widths, origin, bottom, top } => {
+                Rule::Intervals(Intervals::bounded(column, widths, *origin, *bottom, *top)?)
+            }
+            HierarchySpec::Ordered { values, sizes } => Rule::Ordered(Ordered::new(column, values, sizes)?),
+            HierarchySpec::Priority(needed) => {
+                let people = people.ok_or_else(|| Error::Parameter {
+                    name: "people",
+                    problem: "are needed for every value of a hierarchy by priority".to_owned(),
+                })?;
+                Rule::Priority(Priority::fit(column, needed, values, people)?)
+            }
             HierarchySpec::Intervals { widths, origin } => Rule::Intervals(Intervals::new(column, widths, *origin)?),
             HierarchySpec::Mask(direction) => Rule::Mask(Mask::fit(column, *direction, values)?),
             HierarchySpec::Dates(units) => Rule::Dates(Dates::new(column, units)?),
@@ -89,6 +126,42 @@ impl Hierarchy {
         Self::fit(column, Rule::Flat, values, has_nulls)
     }
 
+    /// The hierarchy that a function makes: it is asked for every value, given as plain text, for the labels at levels 1, 2, …. The labels are kept, so
+    /// that the scheme can be stored and applied without the function.
+    ///
+    /// ```
+    /// use backmask::anonymity::hierarchy::Hierarchy;
+    /// use backmask::arrow::array::StringArray;
+    ///
+    /// let hosts = StringArray::from(vec!["a.example.org", "b.example.org", "example.com"]);
+    /// let hierarchy = Hierarchy::from_fn("host", &hosts, false, |host| {
+    ///     let labels: Vec<&str> = host.rsplit('.').collect();
+    ///     vec![format!("{}.{}", labels[1], labels[0]), labels[0].to_owned()]
+    /// })?;
+    /// assert_eq!(hierarchy.height(), 3); // domain, top-level domain, `*`
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Values have different numbers of labels, a label has two different labels one level up, or the values cannot be written as text.
+    pub fn from_fn(column: &str, values: &dyn Array, has_nulls: bool, mut labels: impl FnMut(&str) -> Vec<String>) -> Result<Self> {
+        let text = plain_text(column, values)?;
+        let leaves: BTreeMap<String, Vec<String>> = text.iter().flatten().map(|value| (value.to_owned(), labels(value))).collect();
+        let table = FileLevels::try_from(leaves).map_err(|problem| Error::Parameter { name: "labels", problem })?;
+        Self::fit(column, Rule::Function(table.without_star()), values, has_nulls)
+    }
+
+    /// Sets what missing values of the data are, of those that it is applied to later too.
+    ///
+    /// # Errors
+    /// Missing values are an error, and the hierarchy was fitted on a column that has some.
+    pub fn with_missing(self, missing: Missing) -> Result<Self> {
+        if missing == Missing::Error && self.missing.is_some() {
+            return Err(Error::column(self.column(), "has missing values", "fill the gaps, or let missing values be their own leaf"));
+        }
+        Ok(Self { scheme: self.scheme.with_missing(missing), ..self })
+    }
+
     fn fit(column: &str, rule: Rule, values: &dyn Array, has_nulls: bool) -> Result<Self> {
         if values.null_count() > 0 {
             return Err(Error::column(column, "has missing values among its distinct values", "pass them by `has_nulls`"));
@@ -98,10 +171,7 @@ impl Hierarchy {
             .ok()
             .filter(|&leaves| leaves < u32::MAX)
             .ok_or_else(|| Error::column(column, "has more distinct values than codes", "coarsen or drop the column"))?;
-        let domain = match &rule {
-            Rule::File(file) => file.len() + usize::from(has_nulls),
-            _ => count,
-        } as u64;
+        let domain = rule.table().map_or(count, |table| table.len() + usize::from(has_nulls)) as u64;
         let given = rule.levels();
         // Whether `*` is needed shows only at the last level of the rule.
         let scheme = Scheme::new(column, rule, true);
@@ -115,12 +185,11 @@ impl Hierarchy {
         for level in 1..=given {
             levels.push(declared(&scheme, level, values, has_nulls, domain)?);
         }
-        let constant = match scheme.rule() {
-            // The last mask is `*` by definition, and missing values stay apart below `*`.
-            Rule::Flat | Rule::Mask(_) => false,
-            _ if given == 0 || has_nulls => false,
-            Rule::File(file) => file.sizes(given).len() == 1,
-            _ => levels[given].sizes.len() == 1,
+        // Missing values stay apart below `*`.
+        let constant = if scheme.rule().always_ends_with_star() || given == 0 || has_nulls {
+            false
+        } else {
+            scheme.rule().table().map_or_else(|| levels[given].sizes.len(), |table| table.sizes(given).len()) == 1
         };
         if !constant {
             levels.push(Level { codes: vec![0; count], labels: StringArray::from(vec![SUPPRESSED]), sizes: vec![domain], domain });
@@ -210,9 +279,9 @@ fn declared(scheme: &Scheme, level: usize, values: &dyn Array, has_nulls: bool, 
         sizes[code as usize] += 1;
         codes.push(code);
     }
-    if let Rule::File(file) = scheme.rule() {
-        let in_file = file.sizes(level);
-        sizes = labels.iter().map(|label| label.map_or(1, |label| in_file.get(label).copied().unwrap_or(1))).collect();
+    if let Some(table) = scheme.rule().table() {
+        let all = table.sizes(level);
+        sizes = labels.iter().map(|label| label.map_or(1, |label| all.get(label).copied().unwrap_or(1))).collect();
     }
     Ok(Level { codes, labels: labels.into_iter().collect(), sizes, domain })
 }

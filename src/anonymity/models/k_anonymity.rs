@@ -1,6 +1,6 @@
 //! k-anonymity, counted in people.
 
-use super::PrivacyModel;
+use super::{Monotonicity, PrivacyModel};
 use crate::anonymity::classes::ClassView;
 use crate::units::K;
 
@@ -39,6 +39,11 @@ impl PrivacyModel for KAnonymity {
     /// A person who owns at most 1/k of the rows of each class owns at most 1/k of the rows of their union.
     fn is_monotone(&self) -> bool {
         true
+    }
+
+    /// Rows that are added may belong to one person, who then owns too many of them; not if nobody has a second row.
+    fn monotonicity(&self, one_row_each: bool) -> Monotonicity {
+        if one_row_each || self.linkability == Linkability::Linked { Monotonicity::Supersets } else { Monotonicity::Unions }
     }
 
     fn holds(&self, class: &ClassView<'_>) -> bool {

@@ -42,6 +42,26 @@ impl Aggregate {
         Ok(Self { function: quality.aggregate, weights: given.map(|weight| weight / largest).collect() })
     }
 
+    /// # Errors
+    /// The table has another number of columns.
+    pub(super) fn check(&self, columns: usize) -> Result<()> {
+        if columns == self.weights.len() {
+            return Ok(());
+        }
+        Err(Error::Parameter { name: "table", problem: "has other columns than the metric was made for".to_owned() })
+    }
+
+    /// The score of values of columns that are at least these, or less. All functions grow with every value, and so do float sums, products and
+    /// quotients; only the root may be rounded the wrong way.
+    pub(super) fn bound(&self, values: &[f64]) -> Score {
+        match self.combine(values) {
+            Score::Number(value) if self.function == AggregateFunction::GeometricMean => {
+                Score::Number(value - 4.0 * f64::EPSILON * (value + 1.0))
+            }
+            score => score,
+        }
+    }
+
     /// The score of one value a column.
     #[must_use]
     #[expect(clippy::cast_precision_loss, reason = "a table has far fewer than 2^53 columns")]

@@ -1,7 +1,8 @@
 //! Loss: the share of its domain that a value was generalized to.
 
-use super::{Aggregate, GeneralizedTable, QualityMetric, Score};
-use crate::error::{Error, Result};
+use super::balance::Balance;
+use super::{Aggregate, GeneralizedTable, LevelTable, QualityMetric, Score, cut};
+use crate::error::Result;
 use crate::policy::Quality;
 
 /// The loss metric, per column between 0 (all values as they are) and 1 (nothing left), then aggregated.
@@ -19,10 +20,8 @@ use crate::policy::Quality;
 /// Iyengar, *Transforming data to satisfy privacy constraints* (2002), section 2; normalized and with the gs-factor as in ARX 3.9.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Loss {
-    generalization: f64,
-    suppression: f64,
+    balance: Balance,
     aggregate: Aggregate,
-    columns: usize,
 }
 
 impl Loss {
@@ -31,16 +30,7 @@ impl Loss {
     /// # Errors
     /// The gs-factor lies outside [0, 1], or a weight is wrong.
     pub fn new(quality: &Quality, columns: &[&str]) -> Result<Self> {
-        let factor = quality.gs_factor;
-        if !(0.0..=1.0).contains(&factor) {
-            return Err(Error::policy("products.quality.gs_factor", "lies outside [0, 1]", "use 0.5 for an even balance"));
-        }
-        Ok(Self {
-            generalization: if factor <= 0.5 { 1.0 } else { 1.0 - 2.0 * (factor - 0.5) },
-            suppression: if factor < 0.5 { 2.0 * factor } else { 1.0 },
-            aggregate: Aggregate::new(quality, columns)?,
-            columns: columns.len(),
-        })
+        Ok(Self { balance: Balance::new(quality)?, aggregate: Aggregate::new(quality, columns)? })
     }
 
     /// The value of every column.
@@ -48,35 +38,65 @@ impl Loss {
     /// # Errors
     /// The table has another number of columns.
     pub fn of_columns(&self, table: &GeneralizedTable<'_>) -> Result<Vec<f64>> {
-        if table.hierarchies.len() != self.columns {
-            return Err(Error::Parameter { name: "table", problem: "has other columns than the metric was made for".to_owned() });
-        }
-        (0..self.columns).map(|column| self.of_column(table, column)).collect()
+        self.aggregate.check(table.hierarchies.len())?;
+        // Sums over all rows are known; only the smaller part of the classes is looked at.
+        let (suppressed_rows, outliers_are_fewer) = (table.suppressed_rows(), table.outliers_are_fewer());
+        let picked = table.pick(outliers_are_fewer);
+        (0..table.hierarchies.len())
+            .map(|column| {
+                let level = table.level(column)?;
+                let all = table.marginals.get(column, table.levels[column])?.leaves;
+                // In units of 1/h: sums are integers and do not depend on the order of classes.
+                let part: u128 = picked
+                    .iter()
+                    .map(|class| {
+                        let size = table.code(level, column, class.tuple).and_then(|code| level.sizes().get(code as usize)).copied();
+                        u128::from(class.rows) * u128::from(size.unwrap_or(0))
+                    })
+                    .sum();
+                let rest = all.saturating_sub(part);
+                let (kept, suppressed) = if outliers_are_fewer { (rest, part) } else { (part, rest) };
+                Ok(self.value(Sums { rows: table.rows, domain: table.hierarchies[column].domain(), kept, suppressed, suppressed_rows }))
+            })
+            .collect()
     }
 
     #[expect(clippy::cast_precision_loss, reason = "sums are exact integers; beyond 2^53 one rounding is far below the 10 decimals kept")]
-    fn of_column(&self, table: &GeneralizedTable<'_>, column: usize) -> Result<f64> {
-        let level = table.level(column)?;
-        // In units of 1/h: sums are integers and do not depend on the order of classes.
-        let (mut kept, mut suppressed, mut suppressed_rows) = (0_u128, 0_u128, 0_u128);
-        for ((leaf, class), &outlier) in table.leaves(column).zip(table.classes.statistics()).zip(table.outliers) {
-            let size = level.codes().get(leaf as usize).and_then(|&code| level.sizes().get(code as usize)).copied().unwrap_or(0);
-            let weight = u128::from(class.rows) * u128::from(size);
-            if outlier {
-                suppressed += weight;
-                suppressed_rows += u128::from(class.rows);
-            } else {
-                kept += weight;
-            }
-        }
-        let domain = u128::from(table.hierarchies.get(column).map_or(1, super::Hierarchy::domain));
-        let (g, u) = (self.generalization, self.suppression);
-        let whole = (suppressed_rows * domain) as f64;
-        let lost = if u < 1.0 { suppressed as f64 + u * (whole - suppressed as f64) } else { whole };
-        let least = g * table.rows as f64;
-        let value = (g * kept as f64 + lost - least) / ((u128::from(table.rows) * domain) as f64 - least);
+    fn value(&self, sums: Sums) -> f64 {
+        let (g, u) = (self.balance.generalization, self.balance.suppression);
+        let whole = (u128::from(sums.suppressed_rows) * u128::from(sums.domain)) as f64;
+        let lost = if u < 1.0 { sums.suppressed as f64 + u * (whole - sums.suppressed as f64) } else { whole };
+        let least = g * sums.rows as f64;
+        let value = (g * sums.kept as f64 + lost - least) / (sums.all() - least);
         // 0/0: no rows, or a domain of one leaf.
-        Ok(if value.is_finite() { cut(value.max(0.0)) } else { 0.0 })
+        if value.is_finite() { cut(value.max(0.0)) } else { 0.0 }
+    }
+
+    /// Every row costs g·share at least: suppressed rows cost share + u(1 − share) ≥ share ≥ g·share. Shares grow with the levels, because a
+    /// value at a higher level stands for all leaves that it stood for below. So S of the node without outliers is the least that the node or
+    /// any node above it can have.
+    fn bound(&self, sums: Sums) -> f64 {
+        let value = self.value(sums);
+        // Integers below 2^53 are exact, one division is monotone. Otherwise four roundings may differ from those of the score.
+        let exact = self.balance.generalization >= 1.0 && self.balance.suppression >= 1.0 && sums.all() < 9_007_199_254_740_992.0;
+        if exact { value } else { cut((value - 1e-10 - 64.0 * f64::EPSILON).max(0.0)) }
+    }
+}
+
+/// Sums of one column, in units of 1/h.
+#[derive(Debug, Clone, Copy)]
+struct Sums {
+    rows: u64,
+    domain: u64,
+    kept: u128,
+    suppressed: u128,
+    suppressed_rows: u64,
+}
+
+impl Sums {
+    #[expect(clippy::cast_precision_loss, reason = "beyond 2^53 one rounding is far below the 10 decimals kept")]
+    fn all(&self) -> f64 {
+        (u128::from(self.rows) * u128::from(self.domain)) as f64
     }
 }
 
@@ -84,9 +104,19 @@ impl QualityMetric for Loss {
     fn score(&self, table: &GeneralizedTable<'_>) -> Result<Score> {
         Ok(self.aggregate.combine(&self.of_columns(table)?))
     }
-}
 
-/// Cuts after the tenth decimal.
-fn cut(value: f64) -> f64 {
-    (value * 1e10).floor() / 1e10
+    fn lower_bound(&self, table: &LevelTable<'_>) -> Result<Option<Score>> {
+        self.aggregate.check(table.levels.len())?;
+        let values = table
+            .levels
+            .iter()
+            .zip(table.hierarchies)
+            .enumerate()
+            .map(|(column, (&level, hierarchy))| {
+                let kept = table.marginals.get(column, level)?.leaves;
+                Ok(self.bound(Sums { rows: table.rows, domain: hierarchy.domain(), kept, suppressed: 0, suppressed_rows: 0 }))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        Ok(Some(self.aggregate.bound(&values)))
+    }
 }

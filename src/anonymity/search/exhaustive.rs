@@ -1,8 +1,7 @@
 //! Looking at every node: slow, but beyond doubt.
 
-use super::outcome::{Found, NearestMiss, Outcome, Transformation};
+use super::outcome::{Candidate, Found, NearestMiss, Outcome, Transformation};
 use super::{Evaluation, Problem};
-use crate::anonymity::quality::Score;
 use crate::error::{Error, Result};
 
 /// Nodes that [`exhaustive`] takes on at most.
@@ -56,15 +55,6 @@ pub fn exhaustive(problem: &Problem<'_>) -> Result<Outcome> {
     Ok(Outcome { found, nodes, checked, optimal: true })
 }
 
-/// Nodes in the order of preference: fields are compared from the first to the last.
-#[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Candidate {
-    score: Score,
-    suppressed: u64,
-    sum: usize,
-    levels: Vec<usize>,
-}
-
 /// Looks at one node only, inside or outside the limits of the search.
 ///
 /// # Errors
@@ -86,6 +76,7 @@ mod tests {
     use crate::anonymity::hierarchy::Hierarchy;
     use crate::anonymity::models::{KAnonymity, Linkability, Models};
     use crate::anonymity::quality::Loss;
+    use crate::anonymity::quality::Score;
     use crate::policy::{Direction, HierarchySpec, LevelLimits, Quality};
     use crate::units::{K, Share};
     use arrow::array::StringArray;

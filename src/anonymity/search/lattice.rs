@@ -59,6 +59,36 @@ impl Lattice {
         &self.highest
     }
 
+    /// The number of a node in lexicographic order. `None` if there are more nodes than a `usize` counts, or it lies outside.
+    #[must_use]
+    pub fn index(&self, levels: &[usize]) -> Option<usize> {
+        let columns = levels.iter().zip(&self.lowest).zip(&self.highest);
+        columns.map(|((level, low), high)| (level.checked_sub(*low), high - low)).try_fold(0_usize, |index, (step, size)| {
+            let step = step.filter(|&step| step <= size)?;
+            index.checked_mul(size + 1)?.checked_add(step)
+        })
+    }
+
+    /// The levels of the node with this number.
+    #[must_use]
+    pub fn node(&self, mut index: usize) -> Vec<usize> {
+        let mut levels = self.lowest.clone();
+        for ((level, low), high) in levels.iter_mut().zip(&self.lowest).zip(&self.highest).rev() {
+            *level += index % (high - low + 1);
+            index /= high - low + 1;
+        }
+        levels
+    }
+
+    /// By column: how far apart the numbers of nodes are that differ by one level.
+    pub(super) fn strides(&self) -> Vec<usize> {
+        let mut strides = vec![1_usize; self.lowest.len()];
+        for column in (1..strides.len()).rev() {
+            strides[column - 1] = strides[column].saturating_mul(self.highest[column] - self.lowest[column] + 1);
+        }
+        strides
+    }
+
     /// Moves on to the next node in lexicographic order; `false` after the last one.
     pub fn advance(&self, levels: &mut [usize]) -> bool {
         for ((level, &low), &high) in levels.iter_mut().zip(&self.lowest).zip(&self.highest).rev() {
@@ -90,6 +120,10 @@ mod tests {
             all.push(levels.clone());
         }
         assert_eq!(all, [[0, 1, 0], [0, 1, 1], [1, 1, 0], [1, 1, 1]]);
+        for (index, levels) in all.iter().enumerate() {
+            assert_eq!((lattice.index(levels), lattice.node(index)), (Some(index), levels.clone()));
+        }
+        assert_eq!((lattice.index(&[0, 0, 0]), lattice.index(&[0, 1, 2]), lattice.strides()), (None, None, vec![2, 2, 1]));
         for (min, max) in [(Some(2), None), (Some(1), Some(0)), (None, Some(2))] {
             assert!(lattice.limit(&hierarchies, 0, LevelLimits { min, max }).is_err());
         }

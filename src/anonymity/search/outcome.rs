@@ -20,6 +20,15 @@ pub struct Outcome {
     pub optimal: bool,
 }
 
+/// Nodes in the order of preference: fields are compared from the first to the last.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Candidate {
+    pub(super) score: Score,
+    pub(super) suppressed: u64,
+    pub(super) sum: usize,
+    pub(super) levels: Vec<usize>,
+}
+
 /// A transformation, or how far the search was from one.
 #[derive(Debug, Clone)]
 pub enum Found {

@@ -1,13 +1,15 @@
 //! What is searched, and what one node is worth.
 
 use super::Lattice;
+use super::look::enforce_tables;
 use crate::anonymity::classes::{Classes, Grouper, Tuples};
 use crate::anonymity::hierarchy::Hierarchy;
 use crate::anonymity::models::Models;
-use crate::anonymity::quality::{GeneralizedTable, QualityMetric, Score};
+use crate::anonymity::quality::{GeneralizedTable, Marginals, QualityMetric, Score};
 use crate::error::{Error, Result};
 use crate::policy::LevelLimits;
 use crate::units::Share;
+use std::num::NonZeroUsize;
 
 /// A table, its hierarchies, and what is asked of its generalization.
 #[derive(Debug)]
@@ -19,6 +21,7 @@ pub struct Problem<'a> {
     pub(super) lattice: Lattice,
     pub(super) suppression_limit: Share,
     pub(super) allowed: u64,
+    pub(super) threads: usize,
 }
 
 impl<'a> Problem<'a> {
@@ -37,7 +40,7 @@ impl<'a> Problem<'a> {
             return Err(Error::Parameter { name: "hierarchies", problem: "must be one for each column of the tuples".to_owned() });
         }
         let allowed = allowed_rows(suppression_limit, tuples.total_rows());
-        Ok(Self { tuples, hierarchies, models, metric, lattice: Lattice::new(hierarchies), suppression_limit, allowed })
+        Ok(Self { tuples, hierarchies, models, metric, lattice: Lattice::new(hierarchies), suppression_limit, allowed, threads: 1 })
     }
 
     /// Restricts the levels of one column.
@@ -47,6 +50,13 @@ impl<'a> Problem<'a> {
     pub fn limit(mut self, column: usize, limits: LevelLimits) -> Result<Self> {
         self.lattice.limit(self.hierarchies, column, limits)?;
         Ok(self)
+    }
+
+    /// How many threads [`optimal`](super::optimal) and [`heuristic`](super::heuristic) use; 1 if it is not said. Results are the same.
+    #[must_use]
+    pub fn threads(mut self, threads: NonZeroUsize) -> Self {
+        self.threads = threads.get();
+        self
     }
 
     /// The nodes that are searched.
@@ -66,7 +76,9 @@ impl<'a> Problem<'a> {
     /// # Errors
     /// A tuple has a code that the hierarchy of its column was not fitted on.
     pub fn evaluator(&self) -> Result<Evaluator<'_>> {
-        Ok(Evaluator { problem: self, grouper: Grouper::new(self.tuples, self.hierarchies)? })
+        let grouper = Grouper::new(self.tuples, self.hierarchies)?;
+        let marginals = Marginals::new(self.tuples, self.hierarchies, &grouper)?;
+        Ok(Evaluator { problem: self, grouper, marginals })
     }
 }
 
@@ -96,6 +108,7 @@ pub fn allowed_rows(limit: Share, rows: u64) -> u64 {
 pub struct Evaluator<'a> {
     problem: &'a Problem<'a>,
     grouper: Grouper<'a>,
+    marginals: Marginals,
 }
 
 /// What one node is worth.
@@ -107,7 +120,7 @@ pub struct Evaluation {
     pub outliers: Vec<bool>,
     /// Rows suppressed.
     pub suppressed_rows: u64,
-    /// Whether no more rows are suppressed than may be.
+    /// Whether all models hold and no more rows are suppressed than may be.
     pub anonymous: bool,
     /// Information lost, counting outliers as suppressed even where they are too many.
     pub score: Score,
@@ -121,20 +134,19 @@ impl Evaluator<'_> {
     pub fn evaluate(&mut self, levels: &[usize]) -> Result<Evaluation> {
         let problem = self.problem;
         let classes = self.grouper.group(levels)?;
-        let outliers: Vec<bool> = classes.statistics().iter().map(|&class| !problem.models.hold(&class.into())).collect();
-        // Bounded by all rows, which fit.
-        let suppressed_rows =
-            classes.statistics().iter().zip(&outliers).filter(|&(_, &outlier)| outlier).map(|(class, _)| class.rows).sum();
-        let table = GeneralizedTable {
-            hierarchies: problem.hierarchies,
-            levels,
-            classes: &classes,
-            outliers: &outliers,
-            rows: problem.tuples.total_rows(),
-            leaves: self.grouper.leaves(),
-        };
+        let mut outliers = Vec::with_capacity(classes.len());
+        classes.for_each_view(|_, class| outliers.push(!problem.models.hold(class)));
+        let within = enforce_tables(problem, &classes, &mut outliers, problem.allowed);
+        let released = within.or_else(|| enforce_tables(problem, &classes, &mut outliers, u64::MAX));
+        let suppressed_rows = released.unwrap_or_else(|| problem.tuples.total_rows());
+        if released.is_none() {
+            outliers.fill(true);
+        }
+        let anonymous = within.is_some_and(|rows| rows <= problem.allowed);
+        let table =
+            GeneralizedTable::new(problem.tuples, problem.hierarchies, &self.grouper, &self.marginals, levels, &classes, &outliers)?;
         let score = problem.metric.score(&table)?;
-        Ok(Evaluation { anonymous: suppressed_rows <= problem.allowed, classes, outliers, suppressed_rows, score })
+        Ok(Evaluation { classes, outliers, suppressed_rows, anonymous, score })
     }
 }
 

@@ -23,7 +23,7 @@ pub enum People {
 }
 
 impl People {
-    fn column(&self) -> Option<&str> {
+    pub(super) fn column(&self) -> Option<&str> {
         match self {
             Self::Token(column) | Self::Owner(column) => Some(column),
             Self::OneRowEach | Self::Unknown => None,
@@ -43,12 +43,17 @@ pub struct ClassCounter {
 }
 
 /// Stands for the person where people are not counted.
-const NOBODY: Identity = [0; 32];
+pub(super) const NOBODY: Identity = [0; 32];
 
 impl ClassCounter {
     /// For these quasi-identifiers.
     pub fn new(columns: impl IntoIterator<Item = impl Into<String>>, people: People) -> Self {
         Self { columns: columns.into_iter().map(Into::into).collect(), people, counts: HashMap::new() }
+    }
+
+    /// Class and rows of every (class, person).
+    pub(super) fn pairs(&self) -> impl Iterator<Item = (Identity, u64)> {
+        self.counts.iter().map(|(&(class, _), &rows)| (class, rows))
     }
 
     fn add(&mut self, pair: (Identity, Identity), rows: u64) -> Result<()> {
@@ -58,7 +63,7 @@ impl ClassCounter {
     }
 }
 
-fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a dyn Array> {
+pub(super) fn column<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a dyn Array> {
     batch
         .column_by_name(name)
         .map(AsRef::as_ref)

@@ -2,6 +2,7 @@
 //!
 //! Nothing here shares state or code with the rest of [`anonymity`](super): the released values themselves are compared, byte by byte, not the codes and
 //! hierarchies that produced them. [`ClassCounter`] reads the table, [`ClassReport`] says what it shows and what can be claimed.
+//! [`ModelCounter`] also reads sensitive values and a population, and [`ModelReport`] recomputes what every model of a policy claims.
 //!
 //! ```
 //! use backmask::anonymity::verify::{Claim, ClassCounter, People};
@@ -21,9 +22,14 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+mod achieved;
 mod counter;
+mod figures;
 mod identity;
 mod report;
+mod values;
 
+pub use achieved::{Basis, Counted, Found, ModelReport, Reference, ReferenceUsed};
 pub use counter::{ClassCounter, People};
 pub use report::{Claim, ClassReport};
+pub use values::ModelCounter;

@@ -15,8 +15,15 @@ pub(super) fn check(key: &str, column: &Column) -> Result<()> {
             ));
         }
         check_spec(&key, spec)?;
+        if matches!(spec, HierarchySpec::Priority(_)) && column.role != Role::QuasiIdentifier {
+            return Err(Error::policy(
+                format!("{key}.priority"),
+                "only quasi-identifiers are fitted on how many people have their values",
+                "use a hierarchy of another kind for distances, for example a file",
+            ));
+        }
         if matches!(column.treatment, Some(Treatment::Buckets(_)))
-            && matches!(spec, HierarchySpec::Intervals { .. } | HierarchySpec::Dates(_))
+            && matches!(spec, HierarchySpec::Intervals { .. } | HierarchySpec::BoundedIntervals { .. } | HierarchySpec::Dates(_))
         {
             return Err(Error::policy(
                 key,
@@ -25,12 +32,48 @@ pub(super) fn check(key: &str, column: &Column) -> Result<()> {
             ));
         }
     }
+    if !column.missing.is_own_leaf() && column.role != Role::QuasiIdentifier {
+        return Err(Error::policy(
+            format!("{key}.missing"),
+            format!("missing values of a column of role {} are kept as they are", column.role),
+            "give it role = \"quasi-identifier\", or remove the key",
+        ));
+    }
     check_levels(key, column)
 }
 
 fn check_spec(key: &str, spec: &HierarchySpec) -> Result<()> {
     match spec {
         HierarchySpec::Intervals { widths, origin } => check_intervals(key, widths, *origin),
+        HierarchySpec::BoundedIntervals { widths, origin, bottom, top } => {
+            check_intervals(key, widths, *origin)?;
+            for (name, bound) in [("bottom", bottom), ("top", top)] {
+                if bound.is_some_and(|bound| !bound.is_finite()) {
+                    return Err(Error::policy(format!("{key}.{name}"), "it is not a finite number", "give a number"));
+                }
+            }
+            match (bottom, top) {
+                (Some(bottom), Some(top)) if bottom >= top => {
+                    Err(Error::policy(format!("{key}.bottom"), "it is not below top", "make bottom smaller than top"))
+                }
+                _ => Ok(()),
+            }
+        }
+        HierarchySpec::Ordered { values, sizes } => check_ordered(key, values, sizes),
+        HierarchySpec::Priority(people) => {
+            let key = format!("{key}.priority");
+            if people.is_empty() {
+                return Err(Error::policy(key, "the list is empty", "give numbers of people that grow, for example [10, 100]"));
+            }
+            if people[0] < 2 || people.windows(2).any(|pair| pair[0] >= pair[1]) {
+                return Err(Error::policy(
+                    key,
+                    "numbers of people must be 2 at least and grow from level to level",
+                    "for example [10, 100]: a value of fewer than 10 people becomes \"other\" at level 1",
+                ));
+            }
+            Ok(())
+        }
         HierarchySpec::Mask(_) => Ok(()),
         HierarchySpec::Dates(units) => {
             let key = format!("{key}.dates");
@@ -63,6 +106,26 @@ fn check_spec(key: &str, spec: &HierarchySpec) -> Result<()> {
             check_delimiter(&format!("{key}.delimiter"), *delimiter)
         }
     }
+}
+
+fn check_ordered(key: &str, values: &[String], sizes: &[usize]) -> Result<()> {
+    if values.is_empty() {
+        return Err(Error::policy(format!("{key}.ordered"), "the list is empty", "give all values in their order"));
+    }
+    let mut sorted: Vec<&String> = values.iter().collect();
+    sorted.sort_unstable();
+    if sorted.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Error::policy(format!("{key}.ordered"), "a value stands twice", "give every value once"));
+    }
+    let nested = sizes.windows(2).all(|pair| pair[0] < pair[1] && pair[1] % pair[0] == 0);
+    if !nested || sizes.first().is_none_or(|&first| first < 2) {
+        return Err(Error::policy(
+            format!("{key}.sizes"),
+            "sizes of groups must be 2 at least, and each a larger multiple of the one before",
+            "for example [2, 4]",
+        ));
+    }
+    Ok(())
 }
 
 fn check_intervals(key: &str, widths: &[f64], origin: f64) -> Result<()> {
@@ -140,7 +203,9 @@ pub(super) fn check_level(key: &str, column: &Column, level: usize) -> Result<()
     // Masks and files get their levels from values; for the others `*` comes after the given levels.
     let last = match &column.hierarchy {
         None => 1,
-        Some(HierarchySpec::Intervals { widths, .. }) => widths.len() + 1,
+        Some(HierarchySpec::Intervals { widths, .. } | HierarchySpec::BoundedIntervals { widths, .. }) => widths.len() + 1,
+        Some(HierarchySpec::Ordered { sizes, .. }) => sizes.len() + 1,
+        Some(HierarchySpec::Priority(people)) => people.len() + 1,
         Some(HierarchySpec::Dates(units)) => units.len() + 1,
         Some(HierarchySpec::Mask(_) | HierarchySpec::File { .. }) => return Ok(()),
     };

@@ -4,7 +4,10 @@ use super::hierarchy::check_level;
 use super::products::{at_least, check_reason};
 use crate::error::{Error, Result};
 use crate::policy::bind::{Released, in_list};
-use crate::policy::{Model, Order, Otherwise, Policy, RecordsProduct, Role, Search};
+use crate::policy::{Distance, Model, Order, Otherwise, Policy, RecordsProduct, Role, Search};
+
+/// Names of the estimators of population uniqueness.
+const ESTIMATORS: [&str; 4] = ["zayatz", "pitman", "snb", "dankar"];
 
 pub(super) fn check(policy: &Policy, index: usize, product: &RecordsProduct) -> Result<()> {
     let key = format!("products[{index}]");
@@ -79,7 +82,16 @@ fn check_models(key: &str, product: &RecordsProduct) -> Result<()> {
         let share = |name: &str, value: f64| within(name, value, (0.0..=1.0).contains(&value), "a number from 0 to 1");
         let positive = |name: &str, value: f64| within(name, value, value.is_finite() && value > 0.0, "a positive number");
         match model {
-            Model::KAnonymity { .. } | Model::KMap { .. } => {}
+            Model::KAnonymity { .. } => {}
+            Model::KMap { population, .. } => {
+                if population.is_none() {
+                    return Err(Error::policy(
+                        format!("{key}.population"),
+                        "the key is missing: k-map counts people of a population",
+                        "name the file with the population that the data was drawn from, or ask for k-anonymity",
+                    ));
+                }
+            }
             Model::DistinctLDiversity { l, .. } => at_least(&format!("{key}.l"), *l, 1)?,
             Model::EntropyLDiversity { l, .. } => within("l", *l, l.is_finite() && *l >= 1.0, "a number from 1 on")?,
             Model::RecursiveClDiversity { c, l, .. } => {
@@ -95,9 +107,18 @@ fn check_models(key: &str, product: &RecordsProduct) -> Result<()> {
                 within("max", *max, min <= max, "a number that is not below min")?;
             }
             Model::AverageRisk { threshold } | Model::SampleUniqueness { threshold } => share("threshold", *threshold)?,
-            Model::PopulationUniqueness { threshold, population_size, .. } => {
+            Model::PopulationUniqueness { threshold, population_size, model } => {
                 share("threshold", *threshold)?;
                 at_least(&format!("{key}.population_size"), *population_size, 1)?;
+                if let Some(name) = model
+                    && !ESTIMATORS.contains(&name.as_str())
+                {
+                    return Err(Error::policy(
+                        format!("{key}.model"),
+                        "there is no such estimator of population uniqueness",
+                        format!("write one of {}", ESTIMATORS.join(", ")),
+                    ));
+                }
             }
         }
     }
@@ -140,6 +161,22 @@ fn check_quality(key: &str, product: &RecordsProduct) -> Result<()> {
     let factor = product.quality.gs_factor;
     if !(0.0..=1.0).contains(&factor) {
         return Err(Error::policy(format!("{key}.quality.gs_factor"), format!("{factor} is out of range"), "give a number from 0 to 1"));
+    }
+    let metric = product.quality.metric;
+    #[expect(clippy::float_cmp, reason = "the default is exact")]
+    if !metric.has_gs_factor() && factor != crate::policy::Quality::default().gs_factor {
+        return Err(Error::policy(
+            format!("{key}.quality.gs_factor"),
+            format!("the metric {} does not weigh generalization against suppression", metric.name()),
+            "remove it, or use for example loss",
+        ));
+    }
+    if !metric.has_columns() && !product.quality.weights.is_empty() {
+        return Err(Error::policy(
+            format!("{key}.quality.weights"),
+            format!("the metric {} has no values of columns to weigh", metric.name()),
+            "remove them, or use for example loss",
+        ));
     }
     for (name, weight) in &product.quality.weights {
         if !(weight.is_finite() && *weight >= 0.0) {
@@ -241,6 +278,14 @@ fn check_sensitive(key: &str, product: &RecordsProduct, released: &[Released<'_>
                 format!("{key}.models[{place}].column"),
                 problem,
                 "name a column of role \"sensitive\" that the product releases",
+            ));
+        }
+        let has_hierarchy = released.iter().any(|column| column.name == name && column.column.hierarchy.is_some());
+        if matches!(model, Model::TCloseness { distance: Distance::Hierarchical, .. }) && !has_hierarchy {
+            return Err(Error::policy(
+                format!("{key}.models[{place}].distance"),
+                format!("{name} has no hierarchy"),
+                "give the column a hierarchy, or write distance = \"equal\"",
             ));
         }
     }

@@ -269,7 +269,7 @@ impl View {
     /// A value that was counted in the pool is not shown by the product: the recipient reads the declared bound in its place, or, of a
     /// differentially private product, nothing.
     fn guarantee(self, guarantee: &Guarantee) -> Option<Guarantee> {
-        let Guarantee { model, parameters, unit, achieved, stated_as_bound, holds, verified } = guarantee;
+        let Guarantee { model, parameters, unit, achieved, stated_as_bound, holds, verified, reference } = guarantee;
         let pool = *verified == Verified::ReleaseAndPool;
         if pool && self.differentially_private {
             return None;
@@ -283,6 +283,7 @@ impl View {
             stated_as_bound: *stated_as_bound || (pool && bound.is_some()),
             holds: *holds,
             verified: *verified,
+            reference: *reference,
         })
     }
 
@@ -346,10 +347,12 @@ impl View {
 
 /// The declared parameter that `achieved` is compared with.
 fn declared_bound(guarantee: &Guarantee) -> Option<f64> {
-    ["k", "min_subjects", "min_members", "l", "t", "max_items", "max_share", "d", "beta", "threshold"]
-        .iter()
-        .find_map(|name| guarantee.parameters.get(*name))
-        .and_then(Value::as_f64)
+    let of_model: &[&str] = match guarantee.model.as_str() {
+        "recursive-cl-diversity" => &["c"],
+        "delta-presence" => &["max"],
+        _ => &["k", "min_subjects", "min_members", "l", "t", "max_items", "max_share", "d", "beta", "threshold"],
+    };
+    of_model.iter().find_map(|name| guarantee.parameters.get(*name)).and_then(Value::as_f64)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! Plain sentences, made from the fields of a report and from nothing else, so that they can never say more than it.
 
 use super::measured::Attack;
-use super::types::{Guarantee, ProductReport, Report, Unit};
+use super::types::{Guarantee, ProductReport, ReferenceUsed, Report, Unit};
 use super::wording::{counted, list, number, percent, role};
 use crate::policy::{AttackName, ProductKind, Role, Scope};
 use serde_json::Value;
@@ -105,8 +105,57 @@ fn promise(product: &ProductReport, guarantee: &Guarantee) -> Option<String> {
                 people()
             )
         }
-        _ => return None,
+        _ => return attributes(product, guarantee),
     })
+}
+
+/// The sentence of a guarantee about sensitive values, or about the table as a whole.
+fn attributes(product: &ProductReport, guarantee: &Guarantee) -> Option<String> {
+    let name = &product.name;
+    let achieved = guarantee.achieved.map_or_else(|| "as declared".to_owned(), number);
+    let column = guarantee.parameters.get("column").and_then(Value::as_str).unwrap_or("the sensitive column");
+    let against = match guarantee.reference {
+        Some(ReferenceUsed::Fit) => "the table before rows were suppressed",
+        _ => "the released table",
+    };
+    let mut sentence = match guarantee.model.as_str() {
+        "distinct-l-diversity" => format!("{name}: every class has at least {achieved} different values of {column}."),
+        "entropy-l-diversity" => format!("{name}: {column} is as uncertain in every class as among {achieved} equally frequent values."),
+        "recursive-cl-diversity" => format!(
+            "{name}: in every class the most frequent value of {column} has at most {achieved} times as many people as the rarer ones from rank {} on.",
+            guarantee.parameters.get("l").and_then(Value::as_u64).unwrap_or_default()
+        ),
+        "t-closeness" => {
+            format!("{name}: the values of {column} are distributed in every class as in {against}, up to a distance of {achieved}.")
+        }
+        "delta-disclosure" => {
+            format!(
+                "{name}: no value of {column} that a class shows is more or less frequent in it than in {against} by more than {achieved} bits."
+            )
+        }
+        "beta-likeness" => format!("{name}: no value of {column} gains more than {achieved} of its frequency in {against}."),
+        "k-map" => format!(
+            "{name}: every class fits at least {achieved} people of the population. It says nothing where it is known that a person is in the data."
+        ),
+        "delta-presence" => {
+            format!("{name}: of the people of the population who fit a class, a share of at most {achieved} is in the data.")
+        }
+        "average-risk" => format!(
+            "{name}: on average over all released people, guessing who in a class is meant succeeds in {} of cases.",
+            guarantee.achieved.map_or_else(|| "the declared share".to_owned(), percent)
+        ),
+        "sample-uniqueness" => {
+            format!(
+                "{name}: {} of the released people are alone in their class.",
+                guarantee.achieved.map_or_else(|| "At most the declared share".to_owned(), percent)
+            )
+        }
+        _ => return None,
+    };
+    if guarantee.unit == Unit::SubjectPerRow {
+        sentence.push_str(" One person can be in several classes: this is no statement about a whole person.");
+    }
+    Some(sentence)
 }
 
 fn private(product: &ProductReport) -> Option<String> {

@@ -1,0 +1,317 @@
+//! What the models of a product achieve in the file that was written, recounted by code that shares nothing with the search.
+
+use super::generalize::{FitDistribution, Generalized};
+use super::measure::{k_anonymity, names_no_columns, open};
+use super::records::Shape;
+use super::report::{Estimate, Guarantee, ProductReport, ReferenceUsed, Unit, Verified};
+use crate::anonymity::verify::{Basis, ClassReport, Found, ModelCounter, ModelReport, People, Reference, ReferenceUsed as Used};
+use crate::error::{Error, Result};
+use crate::io::table::CodedTable;
+use crate::io::{ReadOptions, Source};
+use crate::numeric::population::{PopulationModel, SampleClasses, estimate};
+use crate::numeric::real;
+use crate::pipeline::Fit;
+use crate::policy::{Model, RecordsProduct};
+use crate::units::Confidence;
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
+use arrow::compute::cast;
+use arrow::datatypes::{DataType, SchemaRef};
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::path::Path;
+use std::sync::Arc;
+
+/// What a recount needs besides the file: it was counted when the levels were chosen and never leaves the steward.
+#[derive(Debug, Default)]
+pub(super) struct Evidence {
+    references: BTreeMap<String, FitDistribution>,
+    population: Option<Vec<RecordBatch>>,
+    /// Rows when the levels were chosen.
+    rows: u64,
+}
+
+impl Evidence {
+    pub(super) fn new(generalized: &Generalized) -> Result<Self> {
+        Ok(Self {
+            references: generalized.references().clone(),
+            population: generalized.released_population()?,
+            rows: generalized.rows_at_fit(),
+        })
+    }
+
+    /// With what the values of `column` are compared. Where every row was released, the file itself tells the distribution.
+    fn basis(&self, column: &str, file: &Columns, rows: u64) -> Result<Basis> {
+        let Some(fit) = self.references.get(column) else { return Ok(Basis::default()) };
+        let mut people: BTreeMap<Option<String>, u64> = BTreeMap::new();
+        let values: Vec<Option<String>> = fit.people.keys().cloned().collect();
+        for (value, &count) in file.texts(column, &values)?.into_iter().zip(fit.people.values()) {
+            let sum = people.entry(value).or_insert(0);
+            *sum = sum.saturating_add(count).min(fit.total);
+        }
+        let mut tree = fit.tree.clone();
+        let leaves: Vec<Option<String>> = tree.iter().map(|path| path.first().cloned().flatten()).collect();
+        for (path, leaf) in tree.iter_mut().zip(file.texts(column, &leaves)?) {
+            path[0] = leaf;
+        }
+        let reference = if rows == self.rows { Reference::Released } else { Reference::Fit { people, total: fit.total } };
+        Ok(Basis { reference, tree })
+    }
+}
+
+/// How the columns of a file come back when it is read.
+struct Columns {
+    schema: SchemaRef,
+    /// Whether the file is separated text, which cannot tell the empty text from a missing one.
+    is_text: bool,
+}
+
+impl Columns {
+    fn of(path: &Path, schema: SchemaRef) -> Self {
+        Self { schema, is_text: path.extension().and_then(OsStr::to_str) == Some("csv") }
+    }
+
+    /// An array as the file gives it back.
+    fn array(&self, name: &str, array: &ArrayRef) -> Result<ArrayRef> {
+        let failed = |e| Error::arrow(format!("comparing column {name} with the file"), &e);
+        let Ok(field) = self.schema.field_with_name(name) else { return Ok(Arc::clone(array)) };
+        let data_type = match field.data_type() {
+            DataType::Dictionary(_, values) => values.as_ref(),
+            other => other,
+        };
+        if !self.is_text || array.data_type() == data_type && !matches!(data_type, DataType::Utf8) {
+            return Ok(Arc::clone(array));
+        }
+        let text = cast(array, &DataType::Utf8).map_err(failed)?;
+        let text: StringArray = text.as_string::<i32>().iter().map(|text| text.filter(|text| !text.is_empty())).collect();
+        if *data_type == DataType::Null {
+            return Ok(new_null_array(&DataType::Utf8, text.len()));
+        }
+        cast(&text, data_type).map_err(failed)
+    }
+
+    /// Values as the recount sees them.
+    fn texts(&self, name: &str, values: &[Option<String>]) -> Result<Vec<Option<String>>> {
+        if !self.is_text {
+            return Ok(values.to_vec());
+        }
+        let array: ArrayRef = Arc::new(values.iter().map(Option::as_deref).collect::<StringArray>());
+        let text = cast(&self.array(name, &array)?, &DataType::LargeUtf8).map_err(|e| Error::arrow("writing values as text", &e))?;
+        let text = text.as_string::<i64>();
+        Ok((0..text.len()).map(|row| text.is_valid(row).then(|| text.value(row).to_owned())).collect())
+    }
+}
+
+/// The rows that are recounted.
+pub(super) enum Rows<'a> {
+    /// The file.
+    File(&'a Path),
+    /// The rows of the file with their owners, where the file does not tell people apart.
+    Owned(&'a CodedTable),
+}
+
+/// The recount of one product.
+pub(super) struct Recount<'a> {
+    pub(super) product: &'a RecordsProduct,
+    pub(super) shape: &'a Shape,
+    pub(super) evidence: &'a Evidence,
+    pub(super) people: People,
+    pub(super) verified: Verified,
+    pub(super) confidence: Confidence,
+    pub(super) threads: usize,
+}
+
+impl Recount<'_> {
+    /// Adds guarantees and estimates of all models to the report, and returns what the classes show.
+    ///
+    /// # Errors
+    /// The file cannot be read, or an estimate of the written file is over its threshold.
+    pub(super) fn run(&self, rows: &Rows<'_>, report: &mut ProductReport) -> Result<ClassReport> {
+        let (counted, columns) = self.count(rows)?;
+        for model in &self.product.models {
+            if let Model::PopulationUniqueness { threshold, population_size, model: estimator } = model {
+                report.estimates.push(self.estimate(&counted, *threshold, *population_size, estimator.as_deref())?);
+                continue;
+            }
+            let guarantee = self.guarantee(model, &counted, &columns, report)?;
+            report.guarantees.push(guarantee);
+        }
+        Ok(counted.classes)
+    }
+
+    fn count(&self, rows: &Rows<'_>) -> Result<(ModelReport, Columns)> {
+        let mut sensitive: Vec<&str> = self.product.models.iter().filter_map(Model::column).collect();
+        sensitive.sort_unstable();
+        sensitive.dedup();
+        let quasi = &self.shape.quasi_identifiers;
+        let make = || ModelCounter::new(quasi.iter().cloned(), sensitive.iter().copied(), self.people.clone());
+        let (mut counter, columns) = match rows {
+            Rows::File(path) => {
+                let source: Arc<dyn Source> = open(path)?;
+                let columns = Columns::of(path, source.schema());
+                let mut names: Vec<String> = quasi.iter().cloned().chain(sensitive.iter().map(|&name| name.to_owned())).collect();
+                if let People::Token(token) = &self.people {
+                    names.push(token.clone());
+                }
+                let options = ReadOptions { columns: Some(names), threads: self.threads, ..ReadOptions::default() };
+                let counter = if names_no_columns(&source) { make() } else { crate::engine::fit(&[source], &options, make)? };
+                (counter, columns)
+            }
+            Rows::Owned(table) => {
+                let mut counter = make();
+                for chunk in 0..table.chunks() {
+                    let arrays = (0..table.schema().fields().len()).map(|column| table.array(chunk, column)).collect::<Result<Vec<_>>>()?;
+                    counter.observe(&RecordBatch::try_new(table.schema(), arrays).map_err(|e| Error::arrow("recounting", &e))?)?;
+                }
+                (counter, Columns { schema: table.schema(), is_text: false })
+            }
+        };
+        for batch in self.evidence.population.iter().flatten() {
+            let arrays = quasi.iter().map(|name| {
+                let index = batch.schema().index_of(name).map_err(|e| Error::arrow("counting the population", &e))?;
+                Ok((name, columns.array(name, batch.column(index))?, true))
+            });
+            let batch = RecordBatch::try_from_iter_with_nullable(arrays.collect::<Result<Vec<_>>>()?);
+            counter.observe_population(&batch.map_err(|e| Error::arrow("counting the population", &e))?)?;
+        }
+        Ok((counter.finish()?, columns))
+    }
+
+    fn guarantee(&self, model: &Model, counted: &ModelReport, columns: &Columns, report: &mut ProductReport) -> Result<Guarantee> {
+        if let Model::KAnonymity { k } = model {
+            return Ok(k_anonymity(model, counted.classes.claim(k.get()), k.get(), self.verified));
+        }
+        let basis = match model.column() {
+            Some(column) => self.evidence.basis(column, columns, counted.classes.rows)?,
+            None => Basis::default(),
+        };
+        let found = counted.check(model, &basis)?;
+        let mut guarantee = Guarantee::of(model, self.unit(model, counted), self.verified_by(model, &found));
+        (guarantee.achieved, guarantee.holds) = (found.achieved, found.holds);
+        guarantee.reference = found.reference.map(|used| match used {
+            Used::Released => ReferenceUsed::Released,
+            Used::Fit => ReferenceUsed::Fit,
+        });
+        if let (Model::DeltaPresence { .. }, Some(smallest)) = (model, found.smallest) {
+            report.steward_notes.push(format!("delta-presence: the smallest share of a class is {smallest}"));
+        }
+        if let Some(absent) = found.absent.filter(|&absent| absent > 0) {
+            report.steward_notes.push(format!("{}: {absent} people of the population fit no released class", model.name()));
+        }
+        Ok(guarantee)
+    }
+
+    /// What the figure of a model counts. Where people have several rows, a class is no statement about a whole person if something joins their rows; and no mean
+    /// over classes is one over people.
+    fn unit(&self, model: &Model, counted: &ModelReport) -> Unit {
+        let several = counted.classes.one_row_each == Some(false);
+        let of_table = matches!(model, Model::AverageRisk { .. } | Model::SampleUniqueness { .. });
+        match model {
+            _ if several && (self.shape.linked || of_table) => Unit::SubjectPerRow,
+            Model::KMap { .. } => Unit::Subject,
+            Model::DistinctLDiversity { .. } => Unit::Value,
+            _ => Unit::Ratio,
+        }
+    }
+
+    fn verified_by(&self, model: &Model, found: &Found) -> Verified {
+        let needs_more = matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. }) || found.reference == Some(Used::Fit);
+        if needs_more { Verified::ReleaseAndPool } else { self.verified }
+    }
+
+    fn estimate(&self, counted: &ModelReport, threshold: f64, population: u64, estimator: Option<&str>) -> Result<Estimate> {
+        let estimator = estimator.map_or(Ok(PopulationModel::default()), str::parse)?;
+        let sample = SampleClasses::new(counted.classes.class_size_histogram.iter().copied())?;
+        let found = estimate(estimator, &sample, population, self.confidence)?;
+        if found.share > threshold {
+            return Err(Error::NoSolution {
+                product: self.product.name.clone(),
+                nearest: format!(
+                    "population-uniqueness is estimated at {} in the written file where {threshold} is allowed; raise suppression_limit, allow higher levels or lower item_support.min_subjects",
+                    found.share
+                ),
+            });
+        }
+        let of = |people: f64| people / real(population.max(1));
+        Ok(Estimate { model: "population-uniqueness".to_owned(), value: found.share, low: Some(of(found.low)), high: Some(of(found.high)) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Distance, ProductKind};
+    use arrow::array::StringArray;
+    use std::fs;
+
+    /// Recounts one model on a file of rows `class,value`, with what the values were at fit time.
+    fn recount(model: Model, file: &str, fit: Option<(&[(&str, u64)], u64)>) -> Guarantee {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        fs::write(&path, file).unwrap();
+        let product = RecordsProduct { name: "p".to_owned(), models: vec![model], ..RecordsProduct::default() };
+        let shape = Shape { quasi_identifiers: vec!["q".to_owned()], ..Shape::default() };
+        let mut evidence = Evidence { rows: file.lines().count() as u64 - 1, ..Evidence::default() };
+        if let Some((people, rows)) = fit {
+            let people: BTreeMap<_, _> =
+                people.iter().map(|&(value, people)| (Some(value.to_owned()).filter(|value| !value.is_empty()), people)).collect();
+            let total = people.values().sum();
+            evidence.references.insert("s".to_owned(), FitDistribution { people, total, tree: Vec::new() });
+            evidence.rows = rows;
+        }
+        let recount = Recount {
+            product: &product,
+            shape: &shape,
+            evidence: &evidence,
+            people: People::OneRowEach,
+            verified: Verified::Release,
+            confidence: Confidence::new(0.95).unwrap(),
+            threads: 1,
+        };
+        let mut report = ProductReport::new("p", ProductKind::Records);
+        recount.run(&Rows::File(&path), &mut report).unwrap();
+        report.guarantees.remove(0)
+    }
+
+    fn close(t: f64) -> Model {
+        Model::TCloseness { column: "s".to_owned(), t, distance: Distance::Equal }
+    }
+
+    #[test]
+    fn a_file_that_breaks_a_promise_is_caught() {
+        let diverse = |file| recount(Model::DistinctLDiversity { column: "s".to_owned(), l: 2 }, file, None);
+        let good = diverse("q,s\na,x\na,y\nb,x\nb,y\n");
+        assert!(good.holds && good.achieved == Some(2.0));
+        // As if the search had taken class b for diverse.
+        let bad = diverse("q,s\na,x\na,y\nb,x\nb,x\n");
+        assert!(!bad.holds && bad.achieved == Some(1.0));
+        // As if rows that were to be suppressed had been written.
+        assert!(recount(close(0.25), "q,s\na,x\na,y\nb,x\nb,y\n", None).holds);
+        assert!(!recount(close(0.25), "q,s\na,x\na,y\nb,x\nb,y\nc,y\nc,y\n", None).holds);
+    }
+
+    #[test]
+    fn rows_that_are_left_out_change_the_reference() {
+        let file = "q,s\na,x\na,y\nb,x\nb,y\n";
+        let all = recount(close(0.0), file, Some((&[("x", 2), ("y", 2)], 4)));
+        assert_eq!((all.holds, all.reference, all.verified), (true, Some(ReferenceUsed::Released), Verified::Release));
+        // Six rows with y were suppressed: half of every class has x, where a fifth of the table had.
+        let some = recount(close(0.25), file, Some((&[("x", 2), ("y", 8)], 10)));
+        assert_eq!((some.holds, some.reference, some.verified), (false, Some(ReferenceUsed::Fit), Verified::ReleaseAndPool));
+        assert!((some.achieved.unwrap() - 0.3).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_text_table_shows_numbers_for_texts() {
+        let file = "q,s\na,7\na,12\nb,7\nb,\n";
+        // 007 and 7 are read as one number, empty and missing as one value.
+        let found = recount(close(0.5), file, Some((&[("007", 1), ("7", 2), ("12", 2), ("", 1)], 6)));
+        assert!(found.holds, "{found:?}");
+        let columns = Columns {
+            schema: Arc::new(arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new("s", DataType::Int64, true)])),
+            is_text: true,
+        };
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("007"), None, Some("")]));
+        let array = columns.array("s", &texts).unwrap();
+        assert_eq!((array.data_type(), array.null_count()), (&DataType::Int64, 2));
+    }
+}
