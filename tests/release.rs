@@ -11,6 +11,7 @@ mod linkage;
 mod methods;
 mod people;
 mod same;
+mod scheme;
 mod split;
 mod support;
 mod tamper;

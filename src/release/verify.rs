@@ -504,17 +504,17 @@ fn check_gate(policy: &Policy, report: &Report) -> Check {
 
 /// Counts from one pass over a product, with plain hash maps of text.
 #[derive(Debug, Default)]
-struct Counted {
+pub(super) struct Counted {
     rows: u64,
     tokens: u64,
     /// Rows without a token.
     alone: u64,
     columns: Vec<String>,
-    smallest_support: Option<u64>,
+    pub(super) smallest_support: Option<u64>,
 }
 
 impl Counted {
-    fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
+    pub(super) fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
         let source = super::measure::open(path)?;
         let columns: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
         if super::measure::names_no_columns(&source) {

@@ -5,7 +5,7 @@ mod quasi;
 mod rows;
 mod sensitive;
 
-pub(super) use population::population_file;
+pub(super) use population::{population_file, population_of};
 pub(super) use sensitive::FitDistribution;
 
 use self::population::Population;
