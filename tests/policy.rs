@@ -208,7 +208,7 @@ fn the_example_parses_and_is_refused_for_what_is_missing() {
     assert_eq!(policy.columns["birth_year"].hierarchy, Some(HierarchySpec::Intervals { widths: vec![5.0, 10.0, 20.0], origin: 1900.0 }));
     let Product::Records(people) = &policy.products[0] else { panic!("the kind is wrong") };
     assert_eq!((people.models.len(), people.quality.weights["birth_year"]), (3, 2.0));
-    check_unsupported(&syntactic, "products[0].models[1]", "distinct-l-diversity");
+    check_unsupported(&syntactic, "products[2].kind", "cohorts");
 
     let private = products_of(&["catalogue", "histogram", "co-listening"]);
     let policy: Policy = toml::from_str(&private).unwrap();

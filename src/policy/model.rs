@@ -48,7 +48,7 @@ pub enum Model {
         /// How distance is measured.
         distance: Distance,
     },
-    /// No sensitive value is more or less frequent in a class than in the table by the factor e^d.
+    /// No sensitive value is more or less frequent in a class than in the table by the factor 2^d.
     DeltaDisclosure {
         /// The sensitive column.
         column: String,

@@ -262,3 +262,83 @@ impl Recount<'_> {
         Ok(Estimate { model: "population-uniqueness".to_owned(), value: found.share, low: Some(of(found.low)), high: Some(of(found.high)) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::{Distance, ProductKind};
+    use arrow::array::StringArray;
+    use std::fs;
+
+    /// Recounts one model on a file of rows `class,value`, with what the values were at fit time.
+    fn recount(model: Model, file: &str, fit: Option<(&[(&str, u64)], u64)>) -> Guarantee {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("p.csv");
+        fs::write(&path, file).unwrap();
+        let product = RecordsProduct { name: "p".to_owned(), models: vec![model], ..RecordsProduct::default() };
+        let shape = Shape { quasi_identifiers: vec!["q".to_owned()], ..Shape::default() };
+        let mut evidence = Evidence { rows: file.lines().count() as u64 - 1, ..Evidence::default() };
+        if let Some((people, rows)) = fit {
+            let people: BTreeMap<_, _> =
+                people.iter().map(|&(value, people)| (Some(value.to_owned()).filter(|value| !value.is_empty()), people)).collect();
+            let total = people.values().sum();
+            evidence.references.insert("s".to_owned(), FitDistribution { people, total, tree: Vec::new() });
+            evidence.rows = rows;
+        }
+        let recount = Recount {
+            product: &product,
+            shape: &shape,
+            evidence: &evidence,
+            people: People::OneRowEach,
+            verified: Verified::Release,
+            confidence: Confidence::new(0.95).unwrap(),
+            threads: 1,
+        };
+        let mut report = ProductReport::new("p", ProductKind::Records);
+        recount.run(&Rows::File(&path), &mut report).unwrap();
+        report.guarantees.remove(0)
+    }
+
+    fn close(t: f64) -> Model {
+        Model::TCloseness { column: "s".to_owned(), t, distance: Distance::Equal }
+    }
+
+    #[test]
+    fn a_file_that_breaks_a_promise_is_caught() {
+        let diverse = |file| recount(Model::DistinctLDiversity { column: "s".to_owned(), l: 2 }, file, None);
+        let good = diverse("q,s\na,x\na,y\nb,x\nb,y\n");
+        assert!(good.holds && good.achieved == Some(2.0));
+        // As if the search had taken class b for diverse.
+        let bad = diverse("q,s\na,x\na,y\nb,x\nb,x\n");
+        assert!(!bad.holds && bad.achieved == Some(1.0));
+        // As if rows that were to be suppressed had been written.
+        assert!(recount(close(0.25), "q,s\na,x\na,y\nb,x\nb,y\n", None).holds);
+        assert!(!recount(close(0.25), "q,s\na,x\na,y\nb,x\nb,y\nc,y\nc,y\n", None).holds);
+    }
+
+    #[test]
+    fn rows_that_are_left_out_change_the_reference() {
+        let file = "q,s\na,x\na,y\nb,x\nb,y\n";
+        let all = recount(close(0.0), file, Some((&[("x", 2), ("y", 2)], 4)));
+        assert_eq!((all.holds, all.reference, all.verified), (true, Some(ReferenceUsed::Released), Verified::Release));
+        // Six rows with y were suppressed: half of every class has x, where a fifth of the table had.
+        let some = recount(close(0.25), file, Some((&[("x", 2), ("y", 8)], 10)));
+        assert_eq!((some.holds, some.reference, some.verified), (false, Some(ReferenceUsed::Fit), Verified::ReleaseAndPool));
+        assert!((some.achieved.unwrap() - 0.3).abs() < 1e-12);
+    }
+
+    #[test]
+    fn a_text_table_shows_numbers_for_texts() {
+        let file = "q,s\na,7\na,12\nb,7\nb,\n";
+        // 007 and 7 are read as one number, empty and missing as one value.
+        let found = recount(close(0.5), file, Some((&[("007", 1), ("7", 2), ("12", 2), ("", 1)], 6)));
+        assert!(found.holds, "{found:?}");
+        let columns = Columns {
+            schema: Arc::new(arrow::datatypes::Schema::new(vec![arrow::datatypes::Field::new("s", DataType::Int64, true)])),
+            is_text: true,
+        };
+        let texts: ArrayRef = Arc::new(StringArray::from(vec![Some("007"), None, Some("")]));
+        let array = columns.array("s", &texts).unwrap();
+        assert_eq!((array.data_type(), array.null_count()), (&DataType::Int64, 2));
+    }
+}

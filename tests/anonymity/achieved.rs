@@ -1,5 +1,7 @@
 //! The recount of models, against the models themselves, against transport, and on tables that were tampered with.
 
+#![expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "the counts of tests are small")]
+
 use super::models::{transport, tree_distance};
 use arrow::array::{ArrayRef, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat;
@@ -114,7 +116,7 @@ fn by_models(model: &Model, rows: &[Row], population: &[u8]) -> bool {
             .map(|&value| ValueCount { value: code(value), people: people(&mut here().filter(|row| row.1 == value)) })
             .filter(|count| count.people > 0)
             .collect();
-        let population = population.iter().filter(|&&other| other == class).count() as u64;
+        let population = population.iter().map(|&other| u64::from(other == class)).sum();
         if !models.hold(&ClassView { statistics: size, sensitive: &[&counts], population: Some(population) }) {
             return false;
         }

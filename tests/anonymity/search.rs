@@ -218,7 +218,7 @@ proptest! {
     fn a_heuristic_search_with_time_enough_proves_the_optimum(case in cases()) {
         let (models, metric) = (honest(&case.rules), case.metric());
         let expected = case.search(&models, metric.as_ref(), 1, exhaustive);
-        let found = case.search(&models, metric.as_ref(), 1, |problem| heuristic(problem, Duration::from_secs(3_600)));
+        let found = case.search(&models, metric.as_ref(), 1, |problem| heuristic(problem, Duration::from_hours(1)));
         match (&found.found, &expected.found) {
             (Found::Transformation(_), _) => prop_assert!(found.optimal && same(&found.found, &expected.found)),
             (Found::Nothing(_), expected) => prop_assert!(!found.optimal && matches!(expected, Found::Nothing(_))),

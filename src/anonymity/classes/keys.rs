@@ -91,9 +91,9 @@ impl Layout {
         slots.clear();
         slots.resize(size, 0);
         if self.words == 1 {
-            self.number_words(keys, steps, slots, &mut numbered)
+            self.number_words(keys, steps, slots, &mut numbered);
         } else {
-            self.number_lists(keys, steps, slots, &mut numbered)
+            self.number_lists(keys, steps, slots, &mut numbered);
         }
         numbered
     }
@@ -106,7 +106,7 @@ impl Layout {
         for (index, &key) in (0_u32..).zip(keys) {
             let mut new = key & kept;
             for &(shift, mask, table) in &steps {
-                new |= u64::from(table[(key >> shift & mask) as usize]) << shift;
+                new |= u64::from(table[digit(key, shift, mask)]) << shift;
             }
             let mut slot = slot(new, self.seed) & last;
             let number = loop {
@@ -140,9 +140,9 @@ impl Layout {
                 *new = word & kept;
             }
             for Step { field, table } in steps.iter().filter(|step| !step.table.is_empty()) {
-                new[field.word] |= u64::from(table[(key[field.word] >> field.shift & field.mask) as usize]) << field.shift;
+                new[field.word] |= u64::from(table[digit(key[field.word], field.shift, field.mask)]) << field.shift;
             }
-            let mut slot = new.iter().fold(self.seed as usize, |state, &word| slot(word, self.seed ^ state as u64)) & last;
+            let mut slot = new.iter().fold(0, |state, &word| slot(word, self.seed ^ state as u64)) & last;
             let number = loop {
                 match slots[slot] {
                     0 => {
@@ -160,6 +160,12 @@ impl Layout {
             numbered.of_keys.push(number - 1);
         }
     }
+}
+
+/// The code of one column.
+#[expect(clippy::cast_possible_truncation, reason = "codes are u32")]
+fn digit(word: u64, shift: u32, mask: u64) -> usize {
+    (word >> shift & mask) as usize
 }
 
 /// Folded multiplication: all bits of the key reach the low bits.

@@ -1,7 +1,9 @@
 //! Equivalence classes: rows that share all generalized quasi-identifiers, and the people behind them.
 //!
-//! Data is read once into [`Tuples`]: the distinct combinations of quasi-identifier codes with the number of rows of every subject. From then
-//! on classes at any levels are counted from the tuples ([`Grouper`]), never from rows.
+//! Data is read once into [`Tuples`]: the distinct combinations of quasi-identifier codes with the number of rows of every subject, and, if
+//! models ask for it, with their sensitive values and with the people of a population. From then on classes at any levels are counted from the
+//! tuples ([`Grouper::group`]) or from less general classes ([`Grouper::roll_up`]), never from rows. People are counted exactly: somebody who has rows
+//! in several classes that become one counts once in it, and once for every value that they have there.
 //!
 //! ```
 //! use backmask::anonymity::classes::{Grouper, TupleBuilder};
@@ -29,10 +31,12 @@ mod state;
 mod statistics;
 mod subjects;
 mod tuples;
+mod union;
 mod view;
 
 pub use builder::TupleBuilder;
 pub use grouper::{Classes, Grouper};
 pub use statistics::ClassStatistics;
 pub use tuples::Tuples;
+pub use union::UnionCounter;
 pub use view::{ClassView, ValueCount};

@@ -33,26 +33,40 @@ pub struct Multisets {
 /// (VLDB 2008); here with m unbounded.
 #[must_use]
 pub fn multisets(tuples: &Tuples, classes: &Classes, kept: impl Fn(usize) -> bool) -> Multisets {
-    let mut sizes: Vec<u64> = match &tuples.counts().people {
+    let kept: Vec<bool> = (0..classes.len()).map(kept).collect();
+    if let People::OneRowEach = &tuples.counts().people {
         // A single row: the multiset is the class.
+        let sizes = classes.statistics().iter().zip(kept).filter(|&(_, kept)| kept).map(|(class, _)| class.subjects).collect();
+        return of_sizes(sizes);
+    }
+    let of_tuples: Vec<Option<u32>> = classes.of_tuples().iter().map(|&class| Some(class).filter(|&class| kept[class as usize])).collect();
+    multisets_of(tuples, &of_tuples)
+}
+
+/// For any classes: `of_tuples` is the class of every tuple with rows, `None` if it is suppressed.
+pub(super) fn multisets_of(tuples: &Tuples, of_tuples: &[Option<u32>]) -> Multisets {
+    // People whose rows are all in one class, by (class, rows).
+    let mut single: HashMap<(u32, u64), u64> = HashMap::new();
+    match &tuples.counts().people {
         People::OneRowEach => {
-            classes.statistics().iter().enumerate().filter(|&(class, _)| kept(class)).map(|(_, class)| class.subjects).collect()
+            for (&class, &rows) in of_tuples.iter().zip(tuples.rows()) {
+                if let Some(class) = class {
+                    *single.entry((class, 1)).or_default() += rows;
+                }
+            }
+            of_sizes(single.into_values().collect())
         }
         People::Counted { settled, spread, numbers, .. } => {
-            let of_tuples = classes.of_tuples();
-            let kept: Vec<bool> = (0..classes.len()).map(kept).collect();
-            // People whose rows are all in one class, by (class, rows).
-            let mut single: HashMap<(u32, u64), u64> = HashMap::new();
             let mut repeated = vec![0_u64; of_tuples.len()];
             for &(tuple, rows, people) in tuples.repeated() {
                 repeated[tuple as usize] += people;
-                if kept[of_tuples[tuple as usize] as usize] {
-                    *single.entry((of_tuples[tuple as usize], rows)).or_default() += people;
+                if let Some(class) = of_tuples[tuple as usize] {
+                    *single.entry((class, rows)).or_default() += people;
                 }
             }
             let mut visits: Vec<(u32, u32, u64)> = Vec::new();
             for (tuple, &class) in of_tuples.iter().enumerate() {
-                if kept[class as usize] {
+                if let Some(class) = class {
                     let people_with_one_row = settled[tuple] - repeated[tuple];
                     if people_with_one_row > 0 {
                         *single.entry((class, 1)).or_default() += people_with_one_row;
@@ -62,9 +76,12 @@ pub fn multisets(tuples: &Tuples, classes: &Classes, kept: impl Fn(usize) -> boo
             }
             let mut sizes = shared(visits, *numbers as usize, &mut single);
             sizes.extend(single.into_values());
-            sizes
+            of_sizes(sizes)
         }
-    };
+    }
+}
+
+fn of_sizes(mut sizes: Vec<u64>) -> Multisets {
     sizes.sort_unstable();
     Multisets { subjects: sizes.iter().sum(), distinct: sizes.len() as u64, smallest: sizes.first().copied() }
 }

@@ -107,8 +107,45 @@ impl<T> Lists<T> {
         self.entries.is_empty()
     }
 
+    /// The lists of some parts, in their order.
+    fn chosen(&self, parts: &[u32]) -> Self
+    where
+        T: Clone,
+    {
+        let mut lists = Self::with_capacity(parts.len(), 0);
+        for &part in parts {
+            lists.entries.extend_from_slice(self.of(part as usize));
+            lists.close();
+        }
+        lists
+    }
+
     fn bytes(&self) -> usize {
         self.offsets.len() * size_of::<usize>() + self.entries.len() * size_of::<T>()
+    }
+}
+
+impl Lists<ValueCount> {
+    /// Adds people up by class and value, where a table of `classes` times `width` values is small.
+    fn sum_in_table(&self, of_parts: &[u32], classes: usize, width: usize, scratch: &mut Scratch) -> Self {
+        let table = &mut scratch.table;
+        table.clear();
+        table.resize(classes * width, 0);
+        for (&class, bounds) in of_parts.iter().zip(self.offsets.windows(2)) {
+            let row = &mut table[class as usize * width..(class as usize + 1) * width];
+            for entry in &self.entries[bounds[0]..bounds[1]] {
+                row[entry.value as usize] += entry.people;
+            }
+        }
+        let mut sums = Self::with_capacity(classes, table.len().min(self.entries.len()));
+        for row in table.chunks_exact(width.max(1)).take(classes) {
+            sums.entries.extend((0_u32..).zip(row).filter(|&(_, &people)| people > 0).map(|(value, &people)| ValueCount { value, people }));
+            sums.close();
+        }
+        while sums.offsets.len() <= classes {
+            sums.close();
+        }
+        sums
     }
 }
 
@@ -122,6 +159,8 @@ pub(super) struct Scratch {
     /// By sensitive value, for small values.
     people: Vec<u64>,
     values: Vec<u32>,
+    /// By class and value.
+    table: Vec<u64>,
 }
 
 /// Values below this are counted in an array, others in a sorted list.
@@ -170,8 +209,29 @@ impl Counts {
                 (People::Counted { settled, most: most_rows, spread: kept, numbers: *numbers }, settling)
             }
         };
-        let sensitive = self.sensitive.iter().map(|values| values.add_up(&order, classes, &settling, scratch)).collect();
+        let sensitive = self.sensitive.iter().map(|values| values.add_up(of_parts, &order, classes, &settling, scratch)).collect();
         Self { rows, population, people, sensitive }
+    }
+
+    /// The counts of some parts, in their order, without the population.
+    pub(super) fn chosen(&self, parts: &[u32]) -> Self {
+        let pick = |counts: &[u64]| parts.iter().map(|&part| counts[part as usize]).collect();
+        Self {
+            rows: pick(&self.rows),
+            population: None,
+            people: match &self.people {
+                People::OneRowEach => People::OneRowEach,
+                // Somebody who is spread may be left with one part; adding parts up settles them.
+                People::Counted { settled, most, spread, numbers } => {
+                    People::Counted { settled: pick(settled), most: pick(most), spread: spread.chosen(parts), numbers: *numbers }
+                }
+            },
+            sensitive: self
+                .sensitive
+                .iter()
+                .map(|values| Values { settled: values.settled.chosen(parts), spread: values.spread.chosen(parts) })
+                .collect(),
+        }
     }
 
     /// Rows and people of one part.
@@ -265,7 +325,11 @@ fn merge_visits(spread: &Lists<Visit>, order: &Order, classes: usize, numbers: u
 }
 
 impl Values {
-    fn add_up(&self, order: &Order, classes: usize, settling: &Settling, scratch: &mut Scratch) -> Self {
+    fn add_up(&self, of_parts: &[u32], order: &Order, classes: usize, settling: &Settling, scratch: &mut Scratch) -> Self {
+        let width = self.settled.entries.iter().map(|entry| entry.value as usize + 1).max().unwrap_or(0);
+        if matches!(settling, Settling::Nobody) && width.saturating_mul(classes) <= 4 * self.settled.entries.len() {
+            return Self { settled: self.settled.sum_in_table(of_parts, classes, width, scratch), spread: Lists::default() };
+        }
         let mut settled = Lists::with_capacity(classes, self.settled.entries.len().min(classes * 8));
         let mut spread = Lists::with_capacity(classes, 0);
         let (mut pairs, mut newly): (Vec<(u32, u32)>, Vec<ValueCount>) = (Vec::new(), Vec::new());
@@ -314,7 +378,7 @@ impl Values {
     }
 }
 
-fn add_same_values(all: &mut Vec<ValueCount>) {
+pub(super) fn add_same_values(all: &mut Vec<ValueCount>) {
     all.sort_unstable();
     all.dedup_by(|next, first| {
         let same = next.value == first.value;
@@ -326,7 +390,7 @@ fn add_same_values(all: &mut Vec<ValueCount>) {
 }
 
 /// Adds up lists by value and appends the sums, ascending by value.
-fn sum_by_value<'a>(lists: impl Iterator<Item = &'a [ValueCount]>, sums: &mut Vec<ValueCount>, scratch: &mut Scratch) {
+pub(super) fn sum_by_value<'a>(lists: impl Iterator<Item = &'a [ValueCount]>, sums: &mut Vec<ValueCount>, scratch: &mut Scratch) {
     let start = sums.len();
     scratch.values.clear();
     let mut highest = 0;

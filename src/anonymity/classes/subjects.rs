@@ -170,7 +170,9 @@ impl Subjects {
         }
         let several = self.visits.iter().map(move |(&(subject, tuple), &rows)| {
             let mut values = of_visits.get(&(subject, tuple)).cloned().unwrap_or_default();
-            values.iter_mut().for_each(|values| values.sort_unstable());
+            for values in &mut values {
+                values.sort_unstable();
+            }
             Record { subject, tuple, rows, values }
         });
         one.chain(several)
@@ -204,19 +206,16 @@ impl Subjects {
         let mut repeated: HashMap<(u32, u64), u64> = HashMap::new();
         let mut next: Vec<usize> = vec![0; values.len()];
         for person in visits.chunk_by(|one, other| one.0 == other.0) {
-            let number = match person {
-                &[(_, tuple, rows)] => {
-                    counted.settled[tuple as usize] += 1;
-                    counted.most[tuple as usize] = counted.most[tuple as usize].max(rows);
-                    *repeated.entry((tuple, rows)).or_default() += 1;
-                    None
-                }
-                _ => {
-                    let number = counted.numbers;
-                    counted.numbers = number.checked_add(1).ok_or_else(too_many)?;
-                    counted.visits.extend(person.iter().map(|&(_, tuple, rows)| (tuple, Visit { person: number, rows })));
-                    Some(number)
-                }
+            let number = if let &[(_, tuple, rows)] = person {
+                counted.settled[tuple as usize] += 1;
+                counted.most[tuple as usize] = counted.most[tuple as usize].max(rows);
+                *repeated.entry((tuple, rows)).or_default() += 1;
+                None
+            } else {
+                let number = counted.numbers;
+                counted.numbers = number.checked_add(1).ok_or_else(too_many)?;
+                counted.visits.extend(person.iter().map(|&(_, tuple, rows)| (tuple, Visit { person: number, rows })));
+                Some(number)
             };
             // Both lists are ordered by subject.
             for (column, all) in values.iter().enumerate() {

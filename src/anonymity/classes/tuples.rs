@@ -1,6 +1,7 @@
 //! Distinct combinations of quasi-identifier codes.
 
 use super::people::{Counts, People};
+use super::union::UnionCounter;
 use super::view::ValueCount;
 use hashbrown::{DefaultHashBuilder, HashTable};
 use std::collections::BTreeMap;
@@ -131,6 +132,30 @@ impl Tuples {
         }
         let index = self.table.find(self.hasher.hash_one(codes), |&index| self.codes(index as usize) == codes);
         index.map(|&index| index as usize).filter(|&index| index < self.totals.populated)
+    }
+
+    /// Some tuples with rows, in this order, without the population.
+    pub(super) fn chosen(&self, chosen: &[u32]) -> Self {
+        let codes: Vec<u32> = chosen.iter().flat_map(|&tuple| self.codes(tuple as usize)).copied().collect();
+        let counts = self.counts.chosen(chosen);
+        let hasher = DefaultHashBuilder::default();
+        let of = |index: u32| &codes[index as usize * self.columns..(index as usize + 1) * self.columns];
+        let mut table = HashTable::with_capacity(chosen.len());
+        for (number, _) in (0_u32..).zip(chosen) {
+            table.insert_unique(hasher.hash_one(of(number)), number, |&index| hasher.hash_one(of(index)));
+        }
+        let mut new = vec![u32::MAX; self.parts()];
+        for (number, &tuple) in (0_u32..).zip(chosen) {
+            new[tuple as usize] = number;
+        }
+        let repeated = self.totals.repeated.iter().map(|&(tuple, rows, people)| (new[tuple as usize], rows, people));
+        let totals = Totals {
+            rows: counts.rows.iter().sum(),
+            subjects: UnionCounter::new(self).view(chosen, |class| class.statistics.subjects),
+            populated: chosen.len(),
+            repeated: repeated.filter(|&(tuple, ..)| tuple != u32::MAX).collect(),
+        };
+        Self { columns: self.columns, codes, table, hasher, counts, totals }
     }
 
     /// Tuples with those that only the population has.

@@ -1,5 +1,15 @@
 //! Privacy models: predicates on a class. A class that fails any of them is an outlier, and its rows are not released.
 //!
+//! | models | what must hold |
+//! |---|---|
+//! | [`KAnonymity`] | enough people share the quasi-identifiers |
+//! | [`DistinctLDiversity`], [`EntropyLDiversity`], [`RecursiveClDiversity`] | their sensitive values differ |
+//! | [`TCloseness`], [`DeltaDisclosure`], [`BetaLikeness`] | their sensitive values are distributed as in the whole table ([`Reference`]) |
+//! | [`KMap`], [`DeltaPresence`] | enough people of a population fit; few enough of them are in the data |
+//! | [`AverageRisk`], [`SampleUniqueness`], [`PopulationUniqueness`], [`CompletePresence`] | the whole table ([`TableModel`]); [`enforce`] suppresses until it does |
+//!
+//! [`ReidentificationRisk`] says what adversaries achieve, whatever was asked for.
+//!
 //! ```
 //! use backmask::anonymity::classes::ClassStatistics;
 //! use backmask::anonymity::models::{KAnonymity, Linkability, PrivacyModel};
@@ -142,11 +152,11 @@ mod tests {
 
     #[test]
     fn models_of_the_policy_are_built_or_refused_by_name() {
-        let build = |model| Models::from_policy(&[model], Linkability::Linked, &ModelContext::default());
-        let built = build(Model::KAnonymity { k: K::new(5).unwrap() }).unwrap();
+        let made = |model| Models::from_policy(&[model], Linkability::Linked, &ModelContext::default());
+        let built = made(Model::KAnonymity { k: K::new(5).unwrap() }).unwrap();
         assert!(!built.hold(&ClassStatistics { rows: 4, subjects: 4, max_rows_of_a_subject: 1 }.into()));
         assert_eq!(
-            build(Model::AverageRisk { threshold: 0.1 }).unwrap().tables().map(TableModel::name).collect::<Vec<_>>(),
+            made(Model::AverageRisk { threshold: 0.1 }).unwrap().tables().map(TableModel::name).collect::<Vec<_>>(),
             ["average-risk"]
         );
         for (model, words) in [
@@ -154,7 +164,7 @@ mod tests {
             (Model::KMap { k: K::new(5).unwrap(), population: None }, "population"),
             (Model::PopulationUniqueness { threshold: 0.1, population_size: 9, model: Some("oracle".into()) }, "pitman"),
         ] {
-            let error = build(model).unwrap_err().to_string();
+            let error = made(model).unwrap_err().to_string();
             assert!(error.contains(words), "{error}");
         }
     }

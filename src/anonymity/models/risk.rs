@@ -107,6 +107,7 @@ impl ReidentificationRisk {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "figures without rounding")]
 mod tests {
     use super::*;
 

@@ -70,6 +70,14 @@ impl<'a> Looker<'a> {
         Self { problem: self.problem, grouper: self.grouper.another(), marginals: Arc::clone(&self.marginals), kinds: self.kinds.clone() }
     }
 
+    /// Whether every node that suppresses too many rows proves it for those below it.
+    pub(super) fn always_concludes(&self) -> bool {
+        let kinds = &self.kinds;
+        kinds.others.is_empty()
+            && self.problem.models.tables().next().is_none()
+            && (kinds.on_unions.is_empty() || self.problem.allowed == 0)
+    }
+
     /// Groups one node, from `source` if there is one below it.
     pub(super) fn group(&mut self, source: Option<&Classes>, levels: &[usize]) -> Result<Classes> {
         match source {

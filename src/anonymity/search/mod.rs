@@ -4,12 +4,19 @@
 //! suppressed. A node is *anonymous* if it suppresses at most ⌊limit · N⌋ of the N rows. The optimum is the anonymous node with the smallest
 //! score; ties go to the node that suppresses fewest rows, then to the smallest sum of levels, then to the first in lexicographic order.
 //!
+//! | search | looks at | result |
+//! |---|---|---|
+//! | [`optimal`] | the nodes that no proof excludes | the optimum, proved |
+//! | [`heuristic`] | what the time allows, of any number of columns | an anonymous node, a good one; sometimes proved |
+//! | [`exhaustive`] | every node | the optimum, beyond doubt: what the others are tested against |
+//! | [`fixed`] | one node | that node, if it is anonymous |
+//!
 //! ```
 //! use backmask::anonymity::classes::TupleBuilder;
 //! use backmask::anonymity::hierarchy::Hierarchy;
 //! use backmask::anonymity::models::{KAnonymity, Linkability, Models};
 //! use backmask::anonymity::quality::Loss;
-//! use backmask::anonymity::search::{Found, Problem, exhaustive};
+//! use backmask::anonymity::search::{Found, Problem, optimal};
 //! use backmask::arrow::array::Int32Array;
 //! use backmask::policy::{HierarchySpec, Quality};
 //! use backmask::units::{K, Share};
@@ -23,7 +30,7 @@
 //! let models = Models::new().and(KAnonymity { k: K::new(2)?, linkability: Linkability::Unlinked });
 //! let metric = Loss::new(&Quality::default(), &["age"])?;
 //! let problem = Problem::new(&tuples, &hierarchies, &models, &metric, Share::new(0.0)?)?;
-//! let Found::Transformation(best) = exhaustive(&problem)?.found else { panic!("everything `*` is anonymous here") };
+//! let Found::Transformation(best) = optimal(&problem)?.found else { panic!("everything `*` is anonymous here") };
 //! assert_eq!(best.levels, [1]); // [30, 35) and [35, 40) with two people each
 //! # Ok::<(), backmask::Error>(())
 //! ```

@@ -16,6 +16,8 @@ pub const LARGEST_OPTIMAL: u64 = 1 << 26;
 /// 1. *Paths*: from the lowest node that is still open a path leads upwards along the smallest bounds; binary search finds where it becomes
 ///    anonymous. A few paths give a good node to compare with.
 /// 2. *Border*: the highest nodes that are still open are looked at, until none is open.
+/// 3. *Sweep*: if that closes few nodes below, because models allow no conclusion, the open nodes are looked at from the lowest on, each rolled up
+///    from the one before.
 ///
 /// A node is closed when it was looked at, when a node at or below it has a bound that is no better than the best node known
 /// ([`lower_bound`](crate::anonymity::quality::QualityMetric::lower_bound); scores themselves if the metric
@@ -32,7 +34,7 @@ pub const LARGEST_OPTIMAL: u64 = 1 << 26;
 ///
 /// # References
 /// Kohlmayer, Prasser, Eckert, Kemper, Kuhn, *Flash: efficient, stable and optimal k-anonymity* (2012), for paths and binary search; El Emam et al.,
-/// *A globally optimal k-anonymity method for the de-identification of health data* (2009), and LeFevre, DeWitt, Ramakrishnan, *Incognito* (2005), for
+/// *A globally optimal k-anonymity method for the de-identification of health data* (2009), and `LeFevre`, `DeWitt`, Ramakrishnan, *Incognito* (2005), for
 /// roll-up and predictive tagging. Bounds without grouping are not in them.
 pub fn optimal(problem: &Problem<'_>) -> Result<Outcome> {
     let nodes = problem.lattice.nodes();
@@ -190,6 +192,8 @@ impl<'a> Search<'a> {
 
     /// The highest open nodes first.
     fn border(&mut self) -> Result<bool> {
+        let always_concludes = self.crew.leader().always_concludes();
+        let (mut looks, mut conclusions) = (0, 0);
         let mut nodes: Vec<usize> = Vec::with_capacity(BATCH);
         loop {
             nodes.clear();
@@ -208,8 +212,51 @@ impl<'a> Search<'a> {
                 tries += 1;
                 start = self.next_open(node + 1)?;
             }
-            self.look(&nodes)?;
+            let looked = self.look(&nodes)?;
+            looks += looked.len();
+            conclusions += looked.iter().filter(|look| look.none_below).count();
+            if !always_concludes && looks >= 2 * BATCH && 4 * conclusions < looks {
+                return self.sweep();
+            }
         }
+    }
+
+    /// The lowest open nodes first. Where one proves something for those below, the highest nodes above that prove the same are looked for.
+    fn sweep(&mut self) -> Result<bool> {
+        let mut too_low = true;
+        loop {
+            let mut nodes = Vec::with_capacity(BATCH);
+            let mut next = self.next_open(self.cursor)?;
+            let Some(first) = next else { return Ok(true) };
+            if self.out_of_time() {
+                return Ok(false);
+            }
+            self.cursor = first;
+            if too_low {
+                self.prove_too_low(first)?;
+                too_low = self.marks[first] & TOO_LOW != 0;
+                continue;
+            }
+            while let Some(node) = next.filter(|_| nodes.len() < BATCH) {
+                nodes.push(node);
+                next = self.next_open(node + 1)?;
+            }
+            too_low = self.look(&nodes)?.iter().any(|look| look.none_below);
+        }
+    }
+
+    /// Binary search along a path from an open node for the highest node that proves something for those below.
+    fn prove_too_low(&mut self, start: usize) -> Result<()> {
+        let path = self.path(start)?;
+        let (mut low, mut high) = (0, path.len());
+        while low < high && !self.out_of_time() {
+            let middle = usize::midpoint(low, high);
+            if self.marks[path[middle]] & CLOSED == 0 {
+                self.look(&[path[middle]])?;
+            }
+            if self.marks[path[middle]] & TOO_LOW != 0 { low = middle + 1 } else { high = middle }
+        }
+        Ok(())
     }
 
     /// An open node from which no higher one is open.

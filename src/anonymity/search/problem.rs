@@ -137,18 +137,16 @@ impl Evaluator<'_> {
         let mut outliers = Vec::with_capacity(classes.len());
         classes.for_each_view(|_, class| outliers.push(!problem.models.hold(class)));
         let within = enforce_tables(problem, &classes, &mut outliers, problem.allowed);
-        let suppressed_rows = match within.or_else(|| enforce_tables(problem, &classes, &mut outliers, u64::MAX)) {
-            Some(rows) => rows,
-            None => {
-                outliers.fill(true);
-                problem.tuples.total_rows()
-            }
-        };
+        let released = within.or_else(|| enforce_tables(problem, &classes, &mut outliers, u64::MAX));
+        let suppressed_rows = released.unwrap_or_else(|| problem.tuples.total_rows());
+        if released.is_none() {
+            outliers.fill(true);
+        }
         let anonymous = within.is_some_and(|rows| rows <= problem.allowed);
         let table =
             GeneralizedTable::new(problem.tuples, problem.hierarchies, &self.grouper, &self.marginals, levels, &classes, &outliers)?;
         let score = problem.metric.score(&table)?;
-        Ok(Evaluation { anonymous, classes, outliers, suppressed_rows, score })
+        Ok(Evaluation { classes, outliers, suppressed_rows, anonymous, score })
     }
 }
 

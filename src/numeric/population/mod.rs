@@ -187,4 +187,5 @@ fn upper(sample: &SampleClasses, population: u64, confidence: Confidence) -> Res
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "figures without rounding")]
 mod tests;

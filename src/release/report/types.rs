@@ -407,6 +407,10 @@ impl Guarantee {
         if let Ok(Value::Object(fields)) = serde_json::to_value(model) {
             guarantee.parameters.extend(fields.into_iter().filter(|(name, value)| name != "name" && !value.is_null()));
         }
+        // As in the policy that is handed over: where the file lies is the steward's.
+        if let Some(Value::String(path)) = guarantee.parameters.get_mut("population") {
+            *path = path.rsplit(['/', '\\']).next().unwrap_or_default().to_owned();
+        }
         guarantee
     }
 

@@ -1,0 +1,320 @@
+//! Recursive partitioning: a set of units is cut until no cut is allowed.
+
+use super::cuts::{Cut, Histogram, relaxed, strict};
+use super::dimension::{Dimension, DimensionKind};
+use super::judge::Judge;
+use std::ops::Range;
+
+/// What is divided: units (tuples or rows) with their ranks, column by column. A class is a run of units.
+#[derive(Debug)]
+pub(super) struct Units {
+    /// One a column, one entry a unit.
+    pub(super) columns: Vec<Vec<u32>>,
+    /// Numbers of the units.
+    pub(super) numbers: Vec<u32>,
+    /// Rows of the units.
+    pub(super) rows: Vec<u64>,
+}
+
+/// What may be cut how.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules<'a> {
+    pub(super) dimensions: &'a [Dimension],
+    /// Units of one value may go to different parts.
+    pub(super) relaxed: bool,
+    /// Labels of different classes must not overlap.
+    pub(super) disjoint: bool,
+}
+
+/// Units from which a second thread is worth it.
+const UNITS_FOR_THREADS: usize = 16_384;
+/// Cuts that are tried in one column, where counting people is what decides.
+const MOST_COUNTED: usize = 64;
+/// Domains up to this size are counted in an array whatever the number of units.
+const SMALL_DOMAIN: usize = 256;
+
+impl Units {
+    /// Divides all units, and gives the lengths of the classes. The order of classes and what is in them do not depend on the number of threads.
+    pub(super) fn partition(&mut self, rules: Rules<'_>, judge: &mut Judge<'_>, threads: usize) -> Vec<usize> {
+        let all = self.numbers.len();
+        if all == 0 {
+            return Vec::new();
+        }
+        let columns = self.columns.iter_mut().map(Vec::as_mut_slice).collect();
+        let slice = Slice { columns, numbers: &mut self.numbers, rows: &mut self.rows };
+        Worker::new(rules, judge).grow(slice, std::iter::once(0..all).collect(), threads)
+    }
+}
+
+/// A run of units.
+struct Slice<'a> {
+    columns: Vec<&'a mut [u32]>,
+    numbers: &'a mut [u32],
+    rows: &'a mut [u64],
+}
+
+impl<'a> Slice<'a> {
+    fn split(self, at: usize) -> (Self, Self) {
+        let (numbers, other_numbers) = self.numbers.split_at_mut(at);
+        let (rows, other_rows) = self.rows.split_at_mut(at);
+        let (mut columns, mut others) = (Vec::with_capacity(self.columns.len()), Vec::with_capacity(self.columns.len()));
+        for column in self.columns {
+            let (one, two): (&'a mut [u32], &'a mut [u32]) = column.split_at_mut(at);
+            columns.push(one);
+            others.push(two);
+        }
+        (Self { columns, numbers, rows }, Self { columns: others, numbers: other_numbers, rows: other_rows })
+    }
+}
+
+/// One thread with its room.
+struct Worker<'a, 'b, 'c> {
+    rules: Rules<'a>,
+    judge: &'b mut Judge<'c>,
+    room: Room,
+}
+
+#[derive(Default)]
+struct Room {
+    counts: Vec<(u64, u32)>,
+    pairs: Vec<(u32, u64)>,
+    parts: Vec<u8>,
+    words: Vec<u32>,
+    wide: Vec<u64>,
+    cuts: Vec<Cut>,
+    numbers: Vec<Vec<u32>>,
+}
+
+impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
+    fn new(rules: Rules<'a>, judge: &'b mut Judge<'c>) -> Self {
+        Self { rules, judge, room: Room::default() }
+    }
+
+    /// Cuts runs of units until no cut is allowed; the runs follow each other without gaps.
+    fn grow(&mut self, mut slice: Slice<'_>, mut runs: Vec<Range<usize>>, threads: usize) -> Vec<usize> {
+        let all = slice.numbers.len();
+        if threads < 2 || all < UNITS_FOR_THREADS {
+            return self.grow_alone(slice, runs);
+        }
+        if let [_] = runs[..] {
+            runs = self.cut(&mut slice, 0..all);
+            if let [_] = runs[..] {
+                return vec![all];
+            }
+        }
+        // The run after which the halves differ least.
+        let half = (1..runs.len()).min_by_key(|&run| runs[run].start.abs_diff(all / 2)).unwrap_or(1);
+        let at = runs[half].start;
+        let others: Vec<_> = runs.split_off(half).into_iter().map(|run| run.start - at..run.end - at).collect();
+        let (one, two) = slice.split(at);
+        let mut judge = self.judge.another();
+        let rules = self.rules;
+        let (mut lengths, rest) = std::thread::scope(|scope| {
+            let handle = scope.spawn(move || Worker::new(rules, &mut judge).grow(two, others, threads - threads / 2));
+            let lengths = self.grow(one, runs, threads / 2);
+            (lengths, handle.join())
+        });
+        match rest {
+            Ok(rest) => lengths.extend(rest),
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+        lengths
+    }
+
+    fn grow_alone(&mut self, mut slice: Slice<'_>, mut runs: Vec<Range<usize>>) -> Vec<usize> {
+        let mut lengths = Vec::new();
+        runs.reverse();
+        while let Some(run) = runs.pop() {
+            let parts = self.cut(&mut slice, run.clone());
+            if let [_] = parts[..] {
+                lengths.push(run.len());
+            } else {
+                runs.extend(parts.into_iter().rev());
+            }
+        }
+        lengths
+    }
+
+    /// Cuts one run if that is allowed, in the column whose values are spread widest; puts the units of each part together and gives the parts.
+    fn cut(&mut self, slice: &mut Slice<'_>, run: Range<usize>) -> Vec<Range<usize>> {
+        let rows: u64 = slice.rows[run.clone()].iter().sum();
+        if run.len() < 2 || self.judge.too_few_to_cut(rows) {
+            return vec![run];
+        }
+        let mut order: Vec<(f64, usize)> = (0..slice.columns.len())
+            .map(|column| (self.spread(&slice.columns[column][run.clone()], column), column))
+            .filter(|&(spread, _)| spread > 0.0)
+            .collect();
+        order.sort_by(|one, two| two.0.total_cmp(&one.0));
+        for (_, column) in order {
+            let histogram = self.histogram(slice, &run, column);
+            if let Some(cut) = self.allowed(slice, &run, column, &histogram) {
+                return self.divide(slice, run, column, &cut);
+            }
+        }
+        vec![run]
+    }
+
+    /// Share of its domain over which a column is spread; 0 if all values are equal.
+    #[expect(clippy::cast_precision_loss, reason = "counts of distinct values")]
+    fn spread(&mut self, ranks: &[u32], column: usize) -> f64 {
+        let dimension = &self.rules.dimensions[column];
+        let (low, high) = ranks.iter().fold((u32::MAX, 0), |(low, high), &rank| (low.min(rank), high.max(rank)));
+        if low == high {
+            return 0.0;
+        }
+        match dimension.kind() {
+            _ if dimension.missing() == Some(high) && dimension.kind() != DimensionKind::Categories => 1.0,
+            // Distinct numbers may be too near for a float.
+            DimensionKind::Ordered => dimension.extent(low, high).max(f64::MIN_POSITIVE),
+            DimensionKind::Tree => {
+                let leaves = dimension.node_size(dimension.common_level(low, high), low);
+                (leaves as f64 - 1.0) / (dimension.tree_leaves() as f64 - 1.0)
+            }
+            DimensionKind::Categories => {
+                let distinct = if dimension.domain() <= 64 {
+                    ranks.iter().fold(0_u64, |seen, &rank| seen | (1 << rank)).count_ones() as usize
+                } else {
+                    let words = &mut self.room.words;
+                    words.clear();
+                    words.extend_from_slice(ranks);
+                    words.sort_unstable();
+                    words.dedup();
+                    words.len()
+                };
+                (distinct as f64 - 1.0) / (dimension.domain() as f64 - 1.0)
+            }
+        }
+    }
+
+    fn histogram(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize) -> Histogram {
+        let (ranks, rows) = (&slice.columns[column][run.clone()], &slice.rows[run.clone()]);
+        let (low, high) = ranks.iter().fold((u32::MAX, 0), |(low, high), &rank| (low.min(rank), high.max(rank)));
+        let width = (high - low) as usize + 1;
+        let mut histogram: Histogram = Vec::new();
+        if width <= SMALL_DOMAIN.max(4 * ranks.len()) {
+            let counts = &mut self.room.counts;
+            counts.clear();
+            counts.resize(width, (0, 0));
+            for (&rank, &rows) in ranks.iter().zip(rows) {
+                let count = &mut counts[(rank - low) as usize];
+                *count = (count.0 + rows, count.1 + 1);
+            }
+            let seen = (low..=high).zip(&*counts).filter(|(_, count)| count.1 > 0);
+            histogram.extend(seen.map(|(rank, count)| (rank, count.0, count.1 as usize)));
+        } else {
+            let pairs = &mut self.room.pairs;
+            pairs.clear();
+            pairs.extend(ranks.iter().copied().zip(rows.iter().copied()));
+            pairs.sort_unstable();
+            for &(rank, rows) in &*pairs {
+                match histogram.last_mut() {
+                    Some(last) if last.0 == rank => *last = (rank, last.1 + rows, last.2 + 1),
+                    _ => histogram.push((rank, rows, 1)),
+                }
+            }
+        }
+        histogram
+    }
+
+    /// The first cut of a column all of whose parts satisfy the models.
+    fn allowed(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize, histogram: &Histogram) -> Option<Cut> {
+        let dimension = &self.rules.dimensions[column];
+        let mut cuts = std::mem::take(&mut self.room.cuts);
+        cuts.clear();
+        if self.rules.relaxed {
+            cuts.extend(relaxed(dimension, histogram));
+        }
+        strict(dimension, histogram, self.rules.disjoint, &mut cuts);
+        let counted = !self.judge.rows_suffice();
+        let tries = if counted { MOST_COUNTED } else { usize::MAX };
+        let found = cuts.iter().take(tries).find(|cut| {
+            if counted { self.people_hold(slice, run, column, cut) } else { rows_hold(self.judge, histogram, cut) }
+        });
+        let found = found.cloned();
+        self.room.cuts = cuts;
+        found
+    }
+
+    fn people_hold(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize, cut: &Cut) -> bool {
+        let lists = &mut self.room.numbers;
+        lists.resize_with(cut.parts().max(lists.len()), Vec::new);
+        lists.iter_mut().for_each(Vec::clear);
+        let mut equal = 0;
+        for (&rank, &number) in slice.columns[column][run.clone()].iter().zip(&slice.numbers[run.clone()]) {
+            lists[cut.part(rank, &mut equal)].push(number);
+        }
+        self.room.numbers.iter().take(cut.parts()).all(|part| self.judge.hold(part))
+    }
+
+    /// Puts the units of each part together, in the order in which they were.
+    fn divide(&mut self, slice: &mut Slice<'_>, run: Range<usize>, column: usize, cut: &Cut) -> Vec<Range<usize>> {
+        let room = &mut self.room;
+        let mut ends = vec![0; cut.parts()];
+        let mut equal = 0;
+        if let (Cut::After(last), true) = (cut, cut.parts() == 2) {
+            // The usual case.
+            room.parts.clear();
+            room.parts.extend(slice.columns[column][run.clone()].iter().map(|rank| u8::from(rank > last)));
+            ends[1] = room.parts.iter().map(|&part| usize::from(part)).sum();
+            ends[0] = run.len() - ends[1];
+            for column in &mut slice.columns {
+                two_parts(&mut column[run.clone()], &room.parts, &mut room.words);
+            }
+            two_parts(&mut slice.numbers[run.clone()], &room.parts, &mut room.words);
+            two_parts(&mut slice.rows[run.clone()], &room.parts, &mut room.wide);
+        } else {
+            let parts: Vec<usize> = slice.columns[column][run.clone()].iter().map(|&rank| cut.part(rank, &mut equal)).collect();
+            parts.iter().for_each(|&part| ends[part] += 1);
+            let mut order: Vec<usize> = (0..run.len()).collect();
+            order.sort_by_key(|&unit| parts[unit]);
+            for column in &mut slice.columns {
+                reorder(&mut column[run.clone()], &order, &mut room.words);
+            }
+            reorder(&mut slice.numbers[run.clone()], &order, &mut room.words);
+            reorder(&mut slice.rows[run.clone()], &order, &mut room.wide);
+        }
+        let mut start = run.start;
+        let ranges = ends.into_iter().filter(|&length| length > 0).map(|length| {
+            start += length;
+            start - length..start
+        });
+        ranges.collect()
+    }
+}
+
+fn rows_hold(judge: &Judge<'_>, histogram: &Histogram, cut: &Cut) -> bool {
+    let mut rows = vec![0_u64; cut.parts()];
+    for &(rank, of_rank, units) in histogram {
+        match *cut {
+            Cut::Within(median, first) if rank == median => {
+                // Units are rows here.
+                rows[0] += first as u64;
+                rows[1] += (units - first) as u64;
+            }
+            _ => rows[cut.part(rank, &mut 0)] += of_rank,
+        }
+    }
+    rows.iter().all(|&rows| judge.rows_hold(rows))
+}
+
+fn two_parts<T: Copy>(values: &mut [T], parts: &[u8], room: &mut Vec<T>) {
+    room.clear();
+    let mut kept = 0;
+    for index in 0..values.len() {
+        let value = values[index];
+        if parts[index] == 0 {
+            values[kept] = value;
+            kept += 1;
+        } else {
+            room.push(value);
+        }
+    }
+    values[kept..].copy_from_slice(room);
+}
+
+fn reorder<T: Copy>(values: &mut [T], order: &[usize], room: &mut Vec<T>) {
+    room.clear();
+    room.extend(order.iter().map(|&unit| values[unit]));
+    values.copy_from_slice(room);
+}
