@@ -69,8 +69,10 @@ impl Table {
 }
 
 fn made_up() -> Table {
-    let numbers = |stream, bound| Arc::new(Int32Array::from_iter_values((0..ROWS).map(|row| draw(row, stream, bound).cast_signed()))) as ArrayRef;
-    let texts = |stream, bound| Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| draw(row, stream, bound).to_string()))) as ArrayRef;
+    let numbers =
+        |stream, bound| Arc::new(Int32Array::from_iter_values((0..ROWS).map(|row| draw(row, stream, bound).cast_signed()))) as ArrayRef;
+    let texts =
+        |stream, bound| Arc::new(StringArray::from_iter_values((0..ROWS).map(|row| draw(row, stream, bound).to_string()))) as ArrayRef;
     Table::new(&[
         ("birth_year", numbers(1, 80)),
         ("registered", numbers(2, 5_000)),

@@ -277,13 +277,13 @@ mod tests {
         fs::write(&path, file).unwrap();
         let product = RecordsProduct { name: "p".to_owned(), models: vec![model], ..RecordsProduct::default() };
         let shape = Shape { quasi_identifiers: vec!["q".to_owned()], ..Shape::default() };
-        let mut evidence = Evidence { rows: file.lines().count() as u64 - 1, ..Evidence::default() };
+        let mut evidence = Evidence { against: Against::FitOfRows(file.lines().count() as u64 - 1), ..Evidence::default() };
         if let Some((people, rows)) = fit {
             let people: BTreeMap<_, _> =
                 people.iter().map(|&(value, people)| (Some(value.to_owned()).filter(|value| !value.is_empty()), people)).collect();
             let total = people.values().sum();
             evidence.references.insert("s".to_owned(), FitDistribution { people, total, tree: Vec::new() });
-            evidence.rows = rows;
+            evidence.against = Against::FitOfRows(rows);
         }
         let recount = Recount {
             product: &product,

@@ -4,7 +4,7 @@ use super::generalize::{FitDistribution, population_of};
 use super::guarantees::{Against, Evidence, Recount, Rows};
 use super::measure::{names_no_columns, open};
 use super::records::{Shape, TOKEN};
-use super::report::{Estimate, Guarantee, ProductReport, Unit, Verified};
+use super::report::{Estimate, Guarantee, ProductReport, ReferenceUsed, Unit, Verified};
 use super::scheme::{Recoding, Scheme, declared};
 use super::verify::Counted;
 use crate::anonymity::hierarchy::Hierarchy;
@@ -21,7 +21,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The result of [`verify_table`].
@@ -100,6 +100,60 @@ pub fn verify_table(policy: &Policy, product: Option<&str>, files: &[PathBuf], r
         unexpected_columns: unexpected,
         notes: check.notes,
     })
+}
+
+/// Counts one model of a product of a release again, compared with the released rows.
+fn recount_model(
+    policy: &Policy,
+    product: &RecordsProduct,
+    model: &Model,
+    path: &Path,
+    quasi_identifiers: &[String],
+    people: People,
+) -> Result<Guarantee> {
+    let product = RecordsProduct { models: vec![model.clone()], ..product.clone() };
+    let files = [path.to_owned()];
+    let table = Table::open(&files)?;
+    let mut check = Check { policy, product: &product, table: &table, columns: quasi_identifiers, people, notes: Vec::new() };
+    let evidence = check.evidence(None)?;
+    let mut report = ProductReport::new(&product.name, ProductKind::Records);
+    check.recount(&evidence, &files, &mut report)?;
+    report.guarantees.pop().ok_or_else(|| Error::unsupported("models", model.name()))
+}
+
+/// Counts a model again that compares sensitive values, or the table as a whole.
+pub(super) fn check_model(
+    policy: &Policy,
+    declared: &RecordsProduct,
+    (model, stated): (&Model, &Guarantee),
+    path: &Path,
+    quasi: &[String],
+    people: People,
+) -> Result<(Option<bool>, String)> {
+    if people == People::Unknown {
+        return Ok((None, "no token tells people apart; counting people needs the pool".to_owned()));
+    }
+    if stated.reference == Some(ReferenceUsed::Fit) {
+        return Ok((None, "compares with the table before suppression; verify --table with the steward's transformation.json".to_owned()));
+    }
+    if matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. }) {
+        return Ok((None, "compares with the population; verify --table with the steward's transformation.json".to_owned()));
+    }
+    // Hierarchies of files and declared lists stay with the steward; without them there is no distance.
+    let found = match recount_model(policy, declared, model, path, quasi, people) {
+        Ok(found) => found,
+        Err(Error::Policy { .. } | Error::Column { .. }) if matches!(model, Model::TCloseness { distance: Distance::Hierarchical, .. }) => {
+            return Ok((None, "needs the hierarchy of the sensitive column, which stays with the steward".to_owned()));
+        }
+        Err(error) => return Err(error),
+    };
+    let achieved = match (found.achieved, stated.achieved) {
+        (Some(found), Some(stated)) => (found - stated).abs() <= 1e-9 * found.abs().max(1.0),
+        (found, stated) => found.is_none() == stated.is_none(),
+    };
+    let same = found.holds && stated.holds && found.unit == stated.unit && (achieved || stated.stated_as_bound);
+    let text = format!("recounted: {}", found.achieved.map_or_else(|| "no finite figure".to_owned(), |achieved| achieved.to_string()));
+    Ok((Some(same), text))
 }
 
 fn chosen<'a>(policy: &'a Policy, product: Option<&str>) -> Result<&'a RecordsProduct> {

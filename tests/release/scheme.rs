@@ -54,7 +54,17 @@ fn rows(rows: &[(i64, &str, &str, i64)]) -> RecordBatch {
 fn pool() -> RecordBatch {
     let mut people: Vec<(i64, &str, &str, i64)> = (0..60)
         .map(|i| {
-            (20 + i % 10 + 30 * (i % 2), ["Aachen", "Bonn", "Calw", "Dorf"][(i % 4) as usize], ["calm", "wild"][(i / 4 % 2) as usize], i)
+            (
+                20 + i % 10 + 30 * (i % 2),
+                match i % 4 {
+                    0 => "Aachen",
+                    1 => "Bonn",
+                    2 => "Calw",
+                    _ => "Dorf",
+                },
+                if i / 4 % 2 == 0 { "calm" } else { "wild" },
+                i,
+            )
         })
         .collect();
     people.push((33, "Aachen", "calm", 7));
@@ -86,7 +96,7 @@ fn counted(batches: &[RecordBatch]) -> BTreeMap<Vec<Option<String>>, usize> {
     for batch in batches {
         let columns: Vec<ArrayRef> = batch.columns().iter().map(|column| cast(column, &DataType::Utf8).expect("text")).collect();
         for row in 0..batch.num_rows() {
-            let values = columns.iter().map(|c| c.as_string::<i32>()).map(|c| c.is_valid(row).then(|| c.value(row).to_owned())).collect();
+            let values = columns.iter().map(AsArray::as_string::<i32>).map(|c| c.is_valid(row).then(|| c.value(row).to_owned())).collect();
             *all.entry(values).or_insert(0) += 1;
         }
     }
@@ -111,7 +121,9 @@ fn the_original_pool_comes_out_as_it_was_released() {
             .map(|first| recoding.recode(&pool.slice(first, size.min(pool.num_rows() - first))).expect("recoded"))
             .collect();
         let mut left_out = LeftOutRows::default();
-        batches.iter().for_each(|(_, rows)| left_out.merge(rows));
+        for (_, rows) in &batches {
+            left_out.merge(rows);
+        }
         assert_eq!(counted(&batches.into_iter().map(|(batch, _)| batch).collect::<Vec<_>>()), expected, "batches of {size}");
         // They were suppressed then, and are left out now.
         assert_eq!((left_out.no_class, left_out.rows()), (2, 2));

@@ -66,8 +66,7 @@ impl<'a> UnionCounter<'a> {
             .map(|values| {
                 let mut sums = Vec::new();
                 sum_by_value(tuples.iter().map(|&tuple| values.settled.of(tuple as usize)), &mut sums, &mut self.scratch);
-                let mut pairs: Vec<(u32, u32)> =
-                    tuples.iter().flat_map(|&tuple| values.spread.of(tuple as usize)).copied().collect();
+                let mut pairs: Vec<(u32, u32)> = tuples.iter().flat_map(|&tuple| values.spread.of(tuple as usize)).copied().collect();
                 if !pairs.is_empty() {
                     pairs.sort_unstable();
                     // One person with one value in several tuples.

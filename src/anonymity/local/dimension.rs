@@ -343,7 +343,9 @@ fn numbers(column: &str, values: &ArrayRef) -> Result<Option<Numbers>> {
             }
             Some(Numbers::Real(floats))
         }
-        DataType::UInt64 => Some(Numbers::Whole(values.as_primitive::<UInt64Type>().values().iter().map(|&number| number.into()).collect())),
+        DataType::UInt64 => {
+            Some(Numbers::Whole(values.as_primitive::<UInt64Type>().values().iter().map(|&number| number.into()).collect()))
+        }
         data_type if data_type.is_integer() || data_type.is_temporal() => match cast(values, &DataType::Int64) {
             Ok(whole) if whole.null_count() == 0 => {
                 Some(Numbers::Whole(whole.as_primitive::<Int64Type>().values().iter().map(|&number| number.into()).collect()))

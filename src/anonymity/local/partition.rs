@@ -228,9 +228,10 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
         strict(dimension, histogram, self.rules.disjoint, &mut cuts);
         let counted = !self.judge.rows_suffice();
         let tries = if counted { MOST_COUNTED } else { usize::MAX };
-        let found = cuts.iter().take(tries).find(|cut| {
-            if counted { self.people_hold(slice, run, column, cut) } else { rows_hold(self.judge, histogram, cut) }
-        });
+        let found = cuts
+            .iter()
+            .take(tries)
+            .find(|cut| if counted { self.people_hold(slice, run, column, cut) } else { rows_hold(self.judge, histogram, cut) });
         let found = found.cloned();
         self.room.cuts = cuts;
         found

@@ -150,7 +150,10 @@ impl LocalRecoding {
             classes.extend(tuples.find(&codes).map(|tuple| self.of_units[tuple]));
         }
         if classes.len() < length {
-            return Err(Error::Parameter { name: "columns", problem: "have rows that were not there when the recoding was made".to_owned() });
+            return Err(Error::Parameter {
+                name: "columns",
+                problem: "have rows that were not there when the recoding was made".to_owned(),
+            });
         }
         Ok(classes)
     }
@@ -243,9 +246,12 @@ impl LocalRecoding {
     #[must_use]
     pub fn covers(&self, class: usize, codes: &[u32]) -> bool {
         codes.len() == self.cells.len()
-            && self.dimensions.iter().zip(codes).zip(&self.cells).all(|((dimension, &code), cells)| {
-                dimension.rank(code).is_some_and(|rank| cells[class].covers(dimension, rank))
-            })
+            && self
+                .dimensions
+                .iter()
+                .zip(codes)
+                .zip(&self.cells)
+                .all(|((dimension, &code), cells)| dimension.rank(code).is_some_and(|rank| cells[class].covers(dimension, rank)))
     }
 
     /// Microaggregation: the sum of squared distances of rows from the means of their classes, over all columns, each in units of its spread.

@@ -131,7 +131,8 @@ impl TryFrom<RegionsForm> for Regions {
 
     fn try_from(form: RegionsForm) -> Result<Self, String> {
         for column in &form.columns {
-            let sorted = column.kind != DimensionKind::Ordered || column.values.is_sorted_by(|one, two| one.compare(two).is_some_and(std::cmp::Ordering::is_lt));
+            let sorted = column.kind != DimensionKind::Ordered
+                || column.values.is_sorted_by(|one, two| one.compare(two).is_some_and(std::cmp::Ordering::is_lt));
             let fits = |(label, region): &(u32, Region)| (*label as usize) < column.labels.len() && region.fits(column.values.len());
             if !sorted || column.regions.len() != form.classes as usize || !column.regions.iter().all(fits) {
                 return Err(format!("the regions of column {} do not fit each other", column.column));
@@ -162,7 +163,8 @@ impl LocalRecoding {
     /// # Errors
     /// The labels of a column are means, medians or modes: they do not say which values they stand for.
     pub fn regions(&self) -> Result<Regions> {
-        let columns = self.dimensions.iter().enumerate().map(|(column, dimension)| self.region_column(column, dimension)).collect::<Result<_>>()?;
+        let columns =
+            self.dimensions.iter().enumerate().map(|(column, dimension)| self.region_column(column, dimension)).collect::<Result<_>>()?;
         let classes = u32::try_from(self.len()).map_err(|_| Error::Parameter { name: "classes", problem: "are too many".to_owned() })?;
         RegionsForm { columns, classes }.try_into().map_err(|problem| Error::Parameter { name: "regions", problem })
     }
@@ -180,8 +182,10 @@ impl LocalRecoding {
         let mut values = dimension.keys();
         if dimension.kind() == DimensionKind::Ordered {
             // Only bounds are kept.
-            let mut bounds: Vec<u32> =
-                regions.iter().flat_map(|region| if let Region::Range(low, high, _) = region { vec![*low, *high] } else { Vec::new() }).collect();
+            let mut bounds: Vec<u32> = regions
+                .iter()
+                .flat_map(|region| if let Region::Range(low, high, _) = region { vec![*low, *high] } else { Vec::new() })
+                .collect();
             bounds.sort_unstable();
             bounds.dedup();
             let place = |rank: u32| u32::try_from(bounds.partition_point(|&bound| bound < rank)).unwrap_or(u32::MAX);
@@ -195,7 +199,11 @@ impl LocalRecoding {
         Ok(RegionColumn {
             column: dimension.column().to_owned(),
             kind: dimension.kind(),
-            data_type: dimension.values().map(|(values, _)| values.data_type()).filter(|data_type| data_type.is_temporal()).map(DataType::to_string),
+            data_type: dimension
+                .values()
+                .map(|(values, _)| values.data_type())
+                .filter(|data_type| data_type.is_temporal())
+                .map(DataType::to_string),
             values,
             labels: texts.iter().map(|label| label.map(str::to_owned)).collect(),
             regions: labels.keys.iter().copied().zip(regions).collect(),
@@ -236,7 +244,10 @@ impl Regions {
     pub fn place(&self, columns: &[ArrayRef]) -> Result<Vec<Option<u32>>> {
         let length = columns.first().map_or(0, |column| column.len());
         if columns.len() != self.form.columns.len() || columns.iter().any(|column| column.len() != length) {
-            return Err(Error::Parameter { name: "columns", problem: "must be one for each column of the regions, equally long".to_owned() });
+            return Err(Error::Parameter {
+                name: "columns",
+                problem: "must be one for each column of the regions, equally long".to_owned(),
+            });
         }
         let places: Vec<Vec<Place>> =
             self.form.columns.iter().zip(columns).map(|(column, array)| column.places(array)).collect::<Result<_>>()?;
@@ -254,7 +265,8 @@ impl Regions {
     /// # Errors
     /// There is no such column or class.
     pub fn labels(&self, column: usize, classes: &[Option<u32>]) -> Result<ArrayRef> {
-        let column = self.form.columns.get(column).ok_or(Error::Parameter { name: "column", problem: "must be one of the regions".to_owned() })?;
+        let column =
+            self.form.columns.get(column).ok_or(Error::Parameter { name: "column", problem: "must be one of the regions".to_owned() })?;
         if classes.iter().flatten().any(|&class| class >= self.form.classes) {
             return Err(Error::Parameter { name: "classes", problem: "must be those of these regions".to_owned() });
         }
@@ -279,7 +291,9 @@ impl Regions {
                 continue;
             }
             let class = run - self.leaves;
-            if class < self.form.classes as usize && self.form.columns.iter().zip(row).all(|(column, &place)| column.regions[class].1.covers(place)) {
+            if class < self.form.classes as usize
+                && self.form.columns.iter().zip(row).all(|(column, &place)| column.regions[class].1.covers(place))
+            {
                 return u32::try_from(class).ok();
             }
         }
@@ -289,7 +303,8 @@ impl Regions {
 
 impl RegionColumn {
     fn places(&self, array: &ArrayRef) -> Result<Vec<Place>> {
-        let other = || Error::column(&self.column, "has another type than when the recoding was made", "convert it to the type that it had");
+        let other =
+            || Error::column(&self.column, "has another type than when the recoding was made", "convert it to the type that it had");
         let mut interner = ColumnInterner::new(&self.column, array.data_type())?;
         let mut codes = Vec::with_capacity(array.len());
         interner.extend(array.as_ref(), &mut codes)?;

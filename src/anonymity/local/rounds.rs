@@ -57,7 +57,14 @@ pub fn local(
         return Err(Error::Parameter { name: "population", problem: problem.to_owned() });
     }
     let dimensions: Arc<[Dimension]> = hierarchies.iter().map(Dimension::of_hierarchy).collect::<Result<_>>()?;
-    let mut release = Release { tuples, dimensions: &dimensions, judge: Judge::new(tuples, models), sets: Vec::new(), cells: Vec::new(), known: HashMap::new() };
+    let mut release = Release {
+        tuples,
+        dimensions: &dimensions,
+        judge: Judge::new(tuples, models),
+        sets: Vec::new(),
+        cells: Vec::new(),
+        known: HashMap::new(),
+    };
     let mut left = vec![true; tuples.len()];
     let mut rounds = Vec::new();
     loop {

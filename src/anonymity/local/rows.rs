@@ -39,7 +39,10 @@ impl RowTable {
     /// As for [`TupleBuilder::extend_with`], or there are not as many keys as rows.
     pub fn extend(&mut self, columns: &[&[u32]], sensitive: &[&[u32]], subjects: Option<&[u32]>, keys: &[u64]) -> Result<()> {
         if columns.len() != self.columns || columns.iter().any(|column| column.len() != keys.len()) {
-            return Err(Error::Parameter { name: "columns", problem: "are not as many as announced, or not as long as the keys".to_owned() });
+            return Err(Error::Parameter {
+                name: "columns",
+                problem: "are not as many as announced, or not as long as the keys".to_owned(),
+            });
         }
         let first = u32::try_from(self.keys.len()).ok();
         let last = u32::try_from(self.keys.len() + keys.len()).ok().filter(|&last| last < u32::MAX - 1);

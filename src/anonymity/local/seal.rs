@@ -101,7 +101,8 @@ pub(super) fn seal(
             ClassLabels { keys, ..column }
         })
         .collect();
-    let of_tuples: Vec<Option<u32>> = of_units.iter().map(|&class| Some(class).filter(|&class| class != LocalRecoding::SUPPRESSED)).collect();
+    let of_tuples: Vec<Option<u32>> =
+        of_units.iter().map(|&class| Some(class).filter(|&class| class != LocalRecoding::SUPPRESSED)).collect();
     let multisets = tuples.multisets(&of_tuples);
     Found::Recoding(Box::new(LocalRecoding {
         dimensions: Arc::clone(dimensions),

@@ -64,6 +64,9 @@ struct ProductForm {
     references: BTreeMap<String, ReferenceForm>,
     #[serde(default)]
     classes: Option<ClassesForm>,
+    /// What local recoding did, where rows are recoded by their neighbours.
+    #[serde(default)]
+    regions: Option<serde_json::Value>,
 }
 
 #[derive(Deserialize)]
@@ -191,7 +194,8 @@ impl Fitted {
             }
             references.insert(name, FitDistribution { people, total: form.people, tree: Vec::new() });
         }
-        let classes = form.classes.map(|form| {
+        // Regions are no classes of levels: new rows have no place in them.
+        let classes = form.classes.filter(|_| form.regions.is_none()).map(|form| {
             let same = form.columns.iter().eq(columns.keys());
             let whole = form.labels.len() == form.rows.len() && form.labels.iter().all(|labels| labels.len() == columns.len());
             let count = form.labels.len();

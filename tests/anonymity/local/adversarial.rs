@@ -284,6 +284,13 @@ fn a_population_is_counted_by_strict_mondrian_only() {
         Found::Nothing(_) => 0,
     };
     assert_eq!((classes(5), classes(6), classes(13), classes(14)), (2, 1, 1, 0));
-    let refused = backmask::anonymity::local::local(&tuples, &[hierarchy], &map(4), on(1), backmask::units::Share::new(1.0).unwrap(), |_, _| panic!());
+    let refused = backmask::anonymity::local::local(
+        &tuples,
+        &[hierarchy],
+        &map(4),
+        on(1),
+        backmask::units::Share::new(1.0).unwrap(),
+        |_, _| panic!(),
+    );
     assert!(refused.unwrap_err().to_string().contains("population"));
 }

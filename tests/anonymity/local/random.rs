@@ -59,7 +59,10 @@ fn check(table: &Table, way: Way, asked: Asked) -> Result<(), TestCaseError> {
         Found::Recoding(recoding) => recoding,
         Found::Nothing(shortfall) => {
             let error = shortfall.into_error("people").to_string();
-            prop_assert!(error.contains("people") && (error.contains("k-anonymity") || error.contains("diversity") || error.contains("micro")), "{error}");
+            prop_assert!(
+                error.contains("people") && (error.contains("k-anonymity") || error.contains("diversity") || error.contains("micro")),
+                "{error}"
+            );
             let people: std::collections::BTreeSet<u32> = all.iter().map(|&row| table.owner(row)).collect();
             prop_assert!(!table.holds(&all, asked) || (people.len() as u64) < asked.k);
             return Ok(());
@@ -83,7 +86,11 @@ fn check(table: &Table, way: Way, asked: Asked) -> Result<(), TestCaseError> {
     prop_assert!((0.0..=1.0).contains(&recoding.certainty_penalty()));
     // The multisets, counted from rows.
     let mut of_people: BTreeMap<u32, Vec<u32>> = BTreeMap::new();
-    classes.iter().enumerate().filter(|&(_, &class)| class != LocalRecoding::SUPPRESSED).for_each(|(row, &class)| of_people.entry(table.owner(row)).or_default().push(class));
+    classes
+        .iter()
+        .enumerate()
+        .filter(|&(_, &class)| class != LocalRecoding::SUPPRESSED)
+        .for_each(|(row, &class)| of_people.entry(table.owner(row)).or_default().push(class));
     let mut shared: BTreeMap<Vec<u32>, u64> = BTreeMap::new();
     of_people.into_values().for_each(|mut visited| {
         visited.sort_unstable();

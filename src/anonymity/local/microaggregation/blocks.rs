@@ -67,9 +67,7 @@ impl Grouping<'_> {
                 continue;
             };
             // Missing coordinates come last; people are numbered in their order.
-            people.sort_unstable_by(|&one, &two| {
-                self.points.of(one)[axis].total_cmp(&self.points.of(two)[axis]).then(one.cmp(&two))
-            });
+            people.sort_unstable_by(|&one, &two| self.points.of(one)[axis].total_cmp(&self.points.of(two)[axis]).then(one.cmp(&two)));
             let mut upper = people.split_off(half);
             if judge.hold(&self.rows(&people)) && judge.hold(&self.rows(&upper)) {
                 left.push(upper);

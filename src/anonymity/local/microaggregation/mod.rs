@@ -120,7 +120,8 @@ pub fn microaggregate(
     let mut found = seal(tuples, &Arc::from(dimensions), models, allowed, draft, resources.threads.get());
     if let Found::Recoding(recoding) = &mut found {
         let singles: Vec<Vec<u32>> = units.numbers.iter().map(|&row| vec![row]).collect();
-        recoding.within = Some(within(&Points::new(dimensions, &ranks, &singles), &units.numbers, &recoding.of_units, recoding.statistics.len()));
+        recoding.within =
+            Some(within(&Points::new(dimensions, &ranks, &singles), &units.numbers, &recoding.of_units, recoding.statistics.len()));
     }
     Ok(found)
 }

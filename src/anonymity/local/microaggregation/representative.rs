@@ -73,7 +73,8 @@ impl Representative {
                         ranks.retain(|&rank| !is_missing(rank));
                     }
                     ranks.sort_unstable();
-                    let rank = if self == Self::Median { ranks.get(ranks.len().saturating_sub(1) / 2).copied() } else { most_frequent(&ranks) };
+                    let rank =
+                        if self == Self::Median { ranks.get(ranks.len().saturating_sub(1) / 2).copied() } else { most_frequent(&ranks) };
                     rank.filter(|&rank| !is_missing(rank))
                 });
                 let (keys, distinct) = numbered(chosen);
