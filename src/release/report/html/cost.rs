@@ -37,7 +37,7 @@ fn figures(sizes: &[(u64, u64)], k: Option<u64>) -> Vec<(String, String)> {
     let mut rows = vec![
         ("Classes".to_owned(), count(classes)),
         ("Smallest class".to_owned(), or_none(smallest.map(count))),
-        ("Average class".to_owned(), or_none((classes > 0).then(|| number(charts::real(people) / charts::real(classes))))),
+        ("Average class".to_owned(), or_none((classes > 0).then(|| format!("{:.1}", charts::real(people) / charts::real(classes))))),
         ("Largest class".to_owned(), or_none(largest.map(count))),
     ];
     if let Some(k) = k {
@@ -155,7 +155,7 @@ mod tests {
         // Ten people alone and one class of thirty.
         let figures = figures(&[(1, 10), (30, 1)], Some(12));
         let values: Vec<&str> = figures.iter().map(|(_, value)| value.as_str()).collect();
-        assert_eq!(values, ["11", "1", "3.636", "30", "25 %", "100 %", "27.5 %"]);
+        assert_eq!(values, ["11", "1", "3.6", "30", "25 %", "100 %", "27.5 %"]);
     }
 
     #[test]

@@ -120,7 +120,7 @@ fn guarantees(section: &mut Markup, product: &ProductReport) {
             cells
         })
         .collect();
-    let mut heads = vec!["Model", "Declared", "#Achieved", "Counts", "Result", "Checked"];
+    let mut heads = vec!["Model", "Declared", "#Achieved", "Counts", "~Result", "Checked"];
     heads.extend(compares.then_some("Compared with"));
     section.table("Promises about the file, counted again from what was written. Only “people” protects a whole person.", &heads, &rows);
 }
