@@ -12,6 +12,7 @@ mod linkage;
 mod methods;
 mod models;
 mod people;
+mod recoded;
 mod same;
 mod scheme;
 mod split;

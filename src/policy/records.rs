@@ -112,6 +112,12 @@ pub enum Search {
 }
 
 impl Search {
+    /// Whether every class is generalized in its own way, so that columns have no level.
+    #[must_use]
+    pub fn is_local(self) -> bool {
+        matches!(self, Self::Mondrian | Self::MondrianRelaxed | Self::Microaggregation | Self::Local)
+    }
+
     /// Name in policies and reports.
     #[must_use]
     pub fn name(self) -> &'static str {

@@ -2,7 +2,7 @@
 
 use super::bind::in_list;
 use super::parse::is_file_name;
-use super::{AttackName, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search};
+use super::{AttackName, Metric, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -29,7 +29,7 @@ impl Policy {
             match product {
                 Product::Records(records) => {
                     check_split(&key, self, records)?;
-                    check_records(&key, records)?;
+                    check_records(&key, self, records)?;
                 }
                 other => return Err(Error::unsupported(format!("{key}.kind"), format!("the product kind {}", other.kind().name()))),
             }
@@ -107,7 +107,7 @@ fn check_split(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<(
     Ok(())
 }
 
-fn check_records(key: &str, records: &RecordsProduct) -> Result<()> {
+fn check_records(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<()> {
     let file = |model: &Model| match model {
         Model::KMap { population, .. } => population.clone(),
         Model::DeltaPresence { population, .. } => Some(population.clone()),
@@ -119,8 +119,49 @@ fn check_records(key: &str, records: &RecordsProduct) -> Result<()> {
     {
         return Err(Error::unsupported(format!("{key}.models[{place}].population"), "a second population for one product"));
     }
-    if !matches!(records.search, Search::Optimal | Search::Heuristic | Search::Fixed) {
-        return Err(Error::unsupported(format!("{key}.search"), format!("the search {}", records.search.name())));
+    if records.search.is_local() { check_local(key, policy, records) } else { Ok(()) }
+}
+
+/// What has no meaning where every class is generalized in its own way.
+fn check_local(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<()> {
+    let search = records.search.name();
+    if records.item_support.is_some() {
+        return Err(Error::unsupported(format!("{key}.item_support"), format!("item support together with search = \"{search}\"")));
+    }
+    for (place, model) in records.models.iter().enumerate() {
+        if matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. }) {
+            let feature = format!("{} together with search = \"{search}\"", model.name());
+            return Err(Error::unsupported(format!("{key}.models[{place}]"), feature));
+        }
+    }
+    if records.search == Search::Microaggregation && !records.models.iter().any(|model| matches!(model, Model::KAnonymity { .. })) {
+        return Err(Error::policy(
+            format!("{key}.models"),
+            "search = \"microaggregation\" needs the size of its groups",
+            "add k-anonymity, whose k is the size",
+        ));
+    }
+    if records.search == Search::Local {
+        return Ok(());
+    }
+    let quality = &records.quality;
+    #[expect(clippy::float_cmp, reason = "the default is exact")]
+    let declared =
+        quality.metric != Metric::Loss || quality.gs_factor != super::Quality::default().gs_factor || !quality.weights.is_empty();
+    if declared {
+        return Err(Error::policy(
+            format!("{key}.quality"),
+            format!("search = \"{search}\" cuts by its own rule and minimizes no metric"),
+            "remove metric, gs_factor and weights; the loss is reported",
+        ));
+    }
+    let limited = |released: &super::bind::Released<'_>| released.column.role == Role::QuasiIdentifier && released.column.levels.is_some();
+    if let Some(column) = policy.expected_columns(records).iter().find(|released| limited(released)) {
+        return Err(Error::policy(
+            format!("{key}.search"),
+            format!("search = \"{search}\" has no levels, and column {} limits them", column.name),
+            "remove levels from the column, or write search = \"local\"",
+        ));
     }
     Ok(())
 }

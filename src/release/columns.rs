@@ -46,6 +46,8 @@ pub(super) enum Maker {
     Values { column: usize, values: ArrayRef },
     /// A column of the table, with a function applied to each value.
     Mapped { column: usize, kernel: Option<Arc<dyn Kernel>> },
+    /// A value for every class of a local recoding.
+    Classes { values: ArrayRef },
     /// The same text in every row.
     Constant(&'static str),
     /// Times moved by a number of days for each person.
@@ -58,7 +60,7 @@ impl OutputColumn {
     /// Columns of the table that the maker reads.
     pub(super) fn sources(&self) -> Vec<usize> {
         match &self.maker {
-            Maker::Constant(_) => Vec::new(),
+            Maker::Constant(_) | Maker::Classes { .. } => Vec::new(),
             Maker::Values { column, .. } | Maker::Mapped { column, .. } => vec![*column],
             Maker::Shifted { time, subject, .. } | Maker::Relative { time, subject, .. } => vec![*time, *subject],
         }
@@ -68,6 +70,7 @@ impl OutputColumn {
     pub(super) fn make(&self, bin: &Bin<'_>, marks: &[u8]) -> Result<ArrayRef> {
         let array = match &self.maker {
             Maker::Values { column, values } => gather_values(values, &bin.codes(*column)?)?,
+            Maker::Classes { values } => gather_values(values, &bin.numbers_of_rows()?)?,
             Maker::Constant(text) => Arc::new(StringArray::from_iter_values(std::iter::repeat_n(text, bin.rows()))),
             Maker::Mapped { column, kernel: None } => bin.array(*column)?,
             Maker::Mapped { column, kernel: Some(kernel) } => apply_once(kernel.as_ref(), bin.array(*column)?.as_ref())?,

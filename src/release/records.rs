@@ -108,9 +108,9 @@ impl Workshop<'_> {
         report.accepted_risk.clone_from(&self.product.accept_risk);
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
-        let (owned, classes) = self.write(path, format, &outputs, keeps_token, &marks)?;
+        let (owned, classes) = self.write(path, format, &outputs, keeps_token, &generalized, &marks)?;
         self.describe(&marks, &mut report);
-        generalized.describe(self, &mut report);
+        generalized.describe(self, &mut report)?;
         let split = keeps_token && self.pool.units.is_some();
         let shape = Shape {
             token: (keeps_token && !split).then(|| TOKEN.to_owned()),
@@ -300,6 +300,7 @@ impl Workshop<'_> {
         format: SinkFormat,
         outputs: &[OutputColumn],
         keeps_token: bool,
+        generalized: &Generalized,
         marks: &[Vec<u8>],
     ) -> Result<(Option<CodedTable>, Value)> {
         let table = &self.pool.table;
@@ -327,7 +328,8 @@ impl Workshop<'_> {
         // Rows whose tokens are not people can only be counted in people with the help of the pool.
         let owner = self.pool.subject.filter(|_| !keeps_token || units.is_some());
         sources.extend(owner);
-        let ordered = OrderedRows::new(table, &sources, marks, is_released, order, Budget::new(self.memory).ordering(), self.folder)?;
+        let memory = Budget::new(self.memory).ordering();
+        let ordered = OrderedRows::with_numbers(table, &sources, marks, generalized.classes(), is_released, order, memory, self.folder)?;
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;

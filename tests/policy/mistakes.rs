@@ -379,7 +379,6 @@ fn what_is_not_built_is_refused() {
             "products[0].models[2].population",
             "second population",
         ),
-        ("suppression_limit = 0.05", "search = \"mondrian\"", "products[0].search", "mondrian"),
         ("attacks = [\"known-items\"]", "attacks = [\"known-items\", \"scoreboard\"]", "gate.attacks[1]", "scoreboard"),
         ("attacks = [\"known-items\"]", "attacks = [\"membership\"]", "gate.attacks[0]", "membership"),
         ("recipient = \"Example\"", "link_products = [\"people\", \"log\"]", "link_products", "linked"),

@@ -84,6 +84,24 @@ impl<'a> OrderedRows<'a> {
         memory: usize,
         folder: &Path,
     ) -> Result<Self> {
+        Self::with_numbers(table, columns, marks, None, keep, order, memory, folder)
+    }
+
+    /// As [`OrderedRows::new`]; `numbers(chunk)` gives one more number a row that travels with it.
+    ///
+    /// # Errors
+    /// As for [`OrderedRows::new`].
+    #[expect(clippy::too_many_arguments, reason = "as many things travel with a row")]
+    pub fn with_numbers(
+        table: &'a CodedTable,
+        columns: &[usize],
+        marks: &[Vec<u8>],
+        numbers: Option<&[Vec<u32>]>,
+        keep: impl Fn(u8) -> bool,
+        order: RowOrder<'a>,
+        memory: usize,
+        folder: &Path,
+    ) -> Result<Self> {
         let rows: usize = marks.iter().flatten().filter(|&&mark| keep(mark)).count();
         let bins = rows.div_ceil(BIN_ROWS).clamp(1, 1 << 16);
         let mut random = match &order {
@@ -91,8 +109,8 @@ impl<'a> OrderedRows<'a> {
         };
         let mut result = Self { table, order, chunks: Vec::new(), starts: Vec::new(), spill: None, bins, rows };
         let mut used = 0;
-        for (chunk, marks) in marks.iter().enumerate() {
-            let bins_of_rows = result.bins_of(chunk, marks, &keep, &mut random)?;
+        for (number, marks) in marks.iter().enumerate() {
+            let bins_of_rows = result.bins_of(number, marks, &keep, &mut random)?;
             let mut starts = vec![0_u32; bins + 1];
             for &(bin, _) in &bins_of_rows {
                 starts[bin as usize + 1] += 1;
@@ -106,10 +124,10 @@ impl<'a> OrderedRows<'a> {
                 positions[next[bin as usize] as usize] = row;
                 next[bin as usize] += 1;
             }
-            let mut stored = Vec::with_capacity(table.columns.len() + 1);
+            let mut stored = Vec::with_capacity(table.columns.len() + 2);
             for column in 0..table.columns.len() {
                 let packed = if columns.contains(&column) {
-                    table.chunks[chunk].columns[column].load(table.spill.as_ref(), 0, marks.len())?.gather(&positions)?
+                    table.chunks[number].columns[column].load(table.spill.as_ref(), 0, marks.len())?.gather(&positions)?
                 } else {
                     Packed::of_codes(&[])
                 };
@@ -117,6 +135,10 @@ impl<'a> OrderedRows<'a> {
             }
             let marks: Vec<u32> = positions.iter().map(|&row| u32::from(marks[row as usize])).collect();
             stored.push(Stored::Memory(Packed::of_codes(&marks)));
+            if let Some(numbers) = numbers.and_then(|numbers| numbers.get(number)) {
+                let numbers: Vec<u32> = positions.iter().map(|&row| numbers[row as usize]).collect();
+                stored.push(Stored::Memory(Packed::of_codes(&numbers)));
+            }
             let mut chunk = Chunk { rows: positions.len(), columns: stored };
             used += chunk.columns.iter().map(Stored::memory).sum::<usize>();
             if used > memory {
@@ -247,6 +269,18 @@ impl Bin<'_> {
     pub fn marks(&self) -> Result<Vec<u8>> {
         let marks = self.codes(self.ordered.table.columns.len())?;
         Ok(marks.into_iter().map(|mark| u8::try_from(mark).unwrap_or(u8::MAX)).collect())
+    }
+
+    /// The numbers of the rows; empty if [`OrderedRows::with_numbers`] was given none.
+    ///
+    /// # Errors
+    /// A temporary file cannot be read.
+    pub fn numbers_of_rows(&self) -> Result<Vec<u32>> {
+        let place = self.ordered.table.columns.len() + 1;
+        if self.ordered.chunks.iter().any(|chunk| chunk.columns.len() <= place) {
+            return Ok(Vec::new());
+        }
+        self.codes(place)
     }
 
     /// Values of a column.

@@ -3,9 +3,11 @@
 use super::hierarchy::check_level;
 use super::products::{at_least, check_reason};
 use crate::error::{Error, Result};
-use crate::numeric::population::PopulationModel;
 use crate::policy::bind::{Released, in_list};
 use crate::policy::{Distance, Model, Order, Otherwise, Policy, RecordsProduct, Role, Search};
+
+/// Names of the estimators of population uniqueness.
+const ESTIMATORS: [&str; 4] = ["zayatz", "pitman", "snb", "dankar"];
 
 pub(super) fn check(policy: &Policy, index: usize, product: &RecordsProduct) -> Result<()> {
     let key = format!("products[{index}]");
@@ -109,9 +111,13 @@ fn check_models(key: &str, product: &RecordsProduct) -> Result<()> {
                 share("threshold", *threshold)?;
                 at_least(&format!("{key}.population_size"), *population_size, 1)?;
                 if let Some(name) = model
-                    && let Err(Error::Policy { problem, remedy, .. }) = name.parse::<PopulationModel>()
+                    && !ESTIMATORS.contains(&name.as_str())
                 {
-                    return Err(Error::policy(format!("{key}.model"), problem, remedy));
+                    return Err(Error::policy(
+                        format!("{key}.model"),
+                        "there is no such estimator of population uniqueness",
+                        format!("write one of {}", ESTIMATORS.join(", ")),
+                    ));
                 }
             }
         }

@@ -2,6 +2,7 @@
 
 mod population;
 mod quasi;
+mod recode;
 mod rows;
 mod sensitive;
 
@@ -10,6 +11,7 @@ pub(super) use sensitive::FitDistribution;
 
 use self::population::Population;
 use self::quasi::{MadeColumn, QuasiIdentifier};
+use self::recode::{Material, Recoded};
 use self::rows::{collect, mark_suppressed, visit};
 use self::sensitive::Sensitive;
 use super::columns::{NOT_RELEASED, OUTLIER, UNSUPPORTED, is_released};
@@ -38,6 +40,8 @@ pub(super) struct Generalized {
     columns: Vec<QuasiIdentifier>,
     sensitive: Vec<Sensitive>,
     population: Option<Population>,
+    /// Classes that are generalized each in its own way, in place of levels.
+    recoded: Option<Recoded>,
     models: Models,
     nodes: u64,
     checked: u64,
@@ -88,6 +92,36 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
     for (column, q) in quasi.iter().enumerate() {
         problem = problem.limit(column, q.limits)?;
     }
+    let references = sensitive
+        .iter()
+        .enumerate()
+        .map(|(place, column)| Ok((column.name.clone(), column.distribution(place, &tuples)?)))
+        .collect::<Result<_>>()?;
+    if product.search.is_local() {
+        let before = class_sizes_before(&problem, quasi.len())?;
+        let material = Material {
+            workshop,
+            quasi: &quasi,
+            sensitive: &sensitive,
+            tuples: &tuples,
+            hierarchies: &hierarchies,
+            models: &models,
+            metric: metric.as_ref(),
+        };
+        let recoded = material.recode(marks)?;
+        return Ok(Generalized {
+            rows_at_fit: recoded.rows(),
+            recoded: Some(recoded),
+            columns: quasi,
+            sensitive,
+            models,
+            seconds: clock.elapsed().as_secs_f64(),
+            before,
+            distributions,
+            references,
+            ..Generalized::default()
+        });
+    }
     let outcome = run(workshop, &problem, &quasi)?;
     let transformation = match outcome.found {
         Found::Transformation(transformation) => transformation,
@@ -100,11 +134,6 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         q.level = level;
     }
     mark_suppressed(workshop, &quasi, &tuples, &transformation, marks)?;
-    let references = sensitive
-        .iter()
-        .enumerate()
-        .map(|(place, column)| Ok((column.name.clone(), column.distribution(place, &tuples)?)))
-        .collect::<Result<_>>()?;
     Ok(Generalized {
         columns: quasi,
         sensitive,
@@ -207,31 +236,57 @@ impl Generalized {
         Ok(())
     }
 
+    /// Class of every row, chunk by chunk, where classes are generalized each in its own way.
+    pub(super) fn classes(&self) -> Option<&[Vec<u32>]> {
+        self.recoded.as_ref().map(Recoded::classes)
+    }
+
     /// The released form of a quasi-identifier.
     pub(super) fn column(&self, name: &str) -> Result<Option<MadeColumn>> {
+        if let (Some(recoded), Some(place)) = (&self.recoded, self.columns.iter().position(|q| q.name == name)) {
+            return recoded.column(place, name).map(Some);
+        }
         self.columns.iter().find(|q| q.name == name).map(|q| q.make(Role::QuasiIdentifier)).transpose()
     }
 
     /// Adds what was found to the report. Class counts come later, from the written file.
-    pub(super) fn describe(&self, workshop: &Workshop<'_>, report: &mut ProductReport) {
+    pub(super) fn describe(&self, workshop: &Workshop<'_>, report: &mut ProductReport) -> Result<()> {
         report.transformation = Some(TransformationReport {
-            levels: self.columns.iter().map(|q| (q.name.clone(), q.level)).collect(),
+            levels: self.levels().map(|q| (q.name.clone(), q.level)).collect(),
             suppressed_rows: self.suppressed_rows,
             suppressed_subjects: self.suppressed_subjects,
             ..TransformationReport::default()
         });
-        let Some(score) = &self.score else { return };
+        if let Some(recoded) = &self.recoded {
+            let names: Vec<&str> = self.columns.iter().map(|q| q.name.as_str()).collect();
+            let quality = &workshop.product.quality;
+            let (value, all) = recoded.quality(&names, quality)?;
+            report.quality = Some(QualityReport { metric: quality.metric, aggregate: quality.aggregate, value, all });
+            report.search = Some(SearchReport { seconds: Some(self.seconds), ..SearchReport::default() });
+            report.class_sizes = Some(ClassSizes { before: Some(self.before.clone()), after: Vec::new() });
+            if recoded.rounds() > 0 {
+                report.steward_notes.push(format!("{} rounds of full-domain generalization released rows", recoded.rounds()));
+            }
+            return Ok(());
+        }
+        let Some(score) = &self.score else { return Ok(()) };
         let quality = &workshop.product.quality;
         let all = self.figures.clone();
         report.quality = Some(QualityReport { metric: quality.metric, aggregate: quality.aggregate, value: json!(score), all });
         report.search = Some(SearchReport { nodes: self.nodes, checked: self.checked, optimal: self.optimal, seconds: Some(self.seconds) });
         report.class_sizes = Some(ClassSizes { before: Some(self.before.clone()), after: Vec::new() });
+        Ok(())
+    }
+
+    /// The quasi-identifiers that have a level for the whole table.
+    fn levels(&self) -> impl Iterator<Item = &QuasiIdentifier> {
+        self.columns.iter().filter(|_| self.recoded.is_none())
     }
 
     /// All that was fitted, for the steward: it can be applied to new data.
     pub(super) fn fitted(&self) -> Value {
         let columns: serde_json::Map<String, Value> =
-            self.columns.iter().map(|q| (q.name.clone(), json!({ "level": q.level, "scheme": q.hierarchy.scheme() }))).collect();
+            self.levels().map(|q| (q.name.clone(), json!({ "level": q.level, "scheme": q.hierarchy.scheme() }))).collect();
         let references: serde_json::Map<String, Value> = self
             .references
             .iter()
@@ -240,7 +295,11 @@ impl Generalized {
                 (name.clone(), json!({ "people": reference.total, "values": values }))
             })
             .collect();
-        json!({ "columns": columns, "rows": self.rows_at_fit, "sensitive": self.distributions, "references": references })
+        let mut fitted = json!({ "columns": columns, "rows": self.rows_at_fit, "sensitive": self.distributions, "references": references });
+        if let Some(recoded) = &self.recoded {
+            fitted["regions"] = recoded.fitted();
+        }
+        fitted
     }
 
     /// Rows when the levels were chosen.
@@ -283,8 +342,7 @@ impl Generalized {
             Ok(())
         })?;
         let columns = self
-            .columns
-            .iter()
+            .levels()
             .zip(&used)
             .map(|(q, used)| Ok((q.name.clone(), json!({ "level": q.level, "highest": q.declared_height(), "values": q.shown(used)? }))))
             .collect::<Result<serde_json::Map<String, Value>>>()?;

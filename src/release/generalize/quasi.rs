@@ -124,6 +124,11 @@ impl QuasiIdentifier {
         }
     }
 
+    /// Values after the treatment, each once.
+    pub(super) fn values(&self) -> &ArrayRef {
+        &self.values
+    }
+
     /// Values of the column at the chosen level, by recoded value.
     pub(super) fn labels(&self) -> Result<ArrayRef> {
         match self.level {

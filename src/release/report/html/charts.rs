@@ -262,7 +262,7 @@ pub(super) fn intervals(markup: &mut Markup, estimates: &[Estimate]) {
     lying(
         markup,
         ("Estimates and their intervals", "The table above says the same in figures."),
-        scale(largest),
+        [0.0004, 0.004].into_iter().find(|step| largest <= *step).unwrap_or_else(|| scale(largest)),
         &names,
         |svg, index, middle, at| {
             let Some(estimate) = estimates.get(index) else { return };

@@ -19,7 +19,7 @@ pub(super) fn classes(section: &mut Markup, product: &ProductReport) {
         }
         None => after.into_iter().map(|(name, after)| vec![name, after]).collect(),
     };
-    let heads: &[&str] = if sizes.before.is_some() { &["Classes", "#Pool", "#Release"] } else { &["Classes", "#Release"] };
+    let heads: &[&str] = if sizes.before.is_some() { &["Figure", "#Pool", "#Release"] } else { &["Figure", "#Release"] };
     section.table(
         "A class is all people with the same values in the columns that others may know. The risks are those of somebody who knows these values of one row and that the person is in the table.",
         heads,
