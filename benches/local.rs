@@ -102,6 +102,10 @@ fn on(threads: usize) -> Resources {
     Resources { threads: NonZeroUsize::new(threads).unwrap(), ..Resources::new() }
 }
 
+fn quick(threads: usize) -> Resources {
+    Resources { look_ahead: 0, ..on(threads) }
+}
+
 fn recoding(name: &str, found: Found) -> Box<LocalRecoding> {
     let Found::Recoding(recoding) = found else { panic!("{name}: all rows are a class") };
     eprintln!(
@@ -137,9 +141,10 @@ fn million(criterion: &mut Criterion) {
     recoding("million, strict", mondrian(&tuples, &table.dimensions, &models, on(2)).unwrap());
     let mut group = criterion.benchmark_group("1,000,000 rows, 8 columns, k = 5");
     group.throughput(Throughput::Elements(ROWS as u64)).sample_size(10);
-    for threads in [1, 2] {
-        group.bench_function(format!("strict Mondrian, {threads} threads"), |bencher| {
-            bencher.iter(|| mondrian(black_box(&tuples), &table.dimensions, &models, on(threads)).unwrap());
+    recoding("million, strict, without looking ahead", mondrian(&tuples, &table.dimensions, &models, quick(2)).unwrap());
+    for (name, resources) in [("1 thread", quick(1)), ("2 threads", quick(2)), ("2 threads, looking ahead", on(2))] {
+        group.bench_function(format!("strict Mondrian, {name}"), |bencher| {
+            bencher.iter(|| mondrian(black_box(&tuples), &table.dimensions, &models, resources).unwrap());
         });
     }
     let rows = table.rows();

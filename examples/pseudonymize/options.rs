@@ -9,7 +9,7 @@ use serde::de::value::{Error as ValueError, StrDeserializer};
 use std::path::PathBuf;
 
 /// Replace columns of a table by pseudonyms, or turn them back
-#[derive(Debug, clap::Parser)]
+#[derive(Debug, Clone, clap::Parser)]
 #[command(name = "pseudonymize", version)]
 pub(crate) struct Options {
     /// The table: Parquet, Arrow IPC, CSV or JSON
@@ -28,7 +28,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "ID", requires = "key_file")]
     pub(crate) key_id: Option<String>,
     /// blake3 | hmac-sha256 | aes-siv | aes-block | ff1 | dense
-    #[arg(long, value_parser = word::<PseudonymMethod>)]
+    #[arg(long, value_parser = word::<PseudonymMethod>, default_value = "blake3")]
     pub(crate) method: PseudonymMethod,
     /// product | release | recipient | period | session | fragment
     #[arg(long, value_parser = word::<Scope>, default_value = "product")]
@@ -72,6 +72,9 @@ pub(crate) struct Options {
     /// Turn tokens back into the values they stand for
     #[arg(long, requires = "reason", conflicts_with_all = ["irreversible", "random_nulls"])]
     pub(crate) reverse: bool,
+    /// The name that the column had when its tokens were made, if it has another one now: a release calls the tokens of people `token`
+    #[arg(long, value_name = "NAME", requires = "reverse")]
+    pub(crate) made_as: Option<String>,
     /// Why tokens are turned back; goes into the audit file
     #[arg(long, value_name = "TEXT", requires = "reverse")]
     pub(crate) reason: Option<String>,
@@ -100,6 +103,18 @@ fn period(text: &str) -> std::result::Result<Period, String> {
 }
 
 impl Options {
+    /// Where reversals are written down: the file that is named, or one beside the key file.
+    pub(crate) fn audit_file(&self) -> Option<PathBuf> {
+        if !self.reverse {
+            return None;
+        }
+        self.audit.clone().or_else(|| {
+            let mut name = self.key_file.as_ref()?.as_os_str().to_owned();
+            name.push(".audit");
+            Some(PathBuf::from(name))
+        })
+    }
+
     /// Refuses options that would have no effect, or that contradict each other.
     pub(crate) fn check(&self) -> Result<()> {
         let only = |given: bool, option: &str, holds: bool, purpose: &str| {
@@ -146,6 +161,9 @@ impl Options {
     }
 
     fn check_columns(&self) -> Result<()> {
+        if self.made_as.is_some() && self.column.len() != 1 {
+            return Err(Error::policy("--made-as", "is the former name of one column", "turn one column back at a time"));
+        }
         for (place, column) in self.column.iter().enumerate() {
             if self.column.iter().take(place).any(|other| other == column) {
                 return Err(Error::policy("--column", format!("names {column} twice"), "name each column once"));

@@ -79,7 +79,17 @@ impl Receipt {
             Error::data(file, None, "is no description of pseudonyms of this version", "restore it, or remove it to go without its checks")
         };
         let receipt: Self = serde_json::from_str(&text).map_err(|_| damaged())?;
-        if receipt.schema == 1 { Ok(Some(receipt)) } else { Err(damaged()) }
+        let sound = receipt.schema == 1 && receipt.columns.iter().all(|column| column.data_type().is_some());
+        if sound { Ok(Some(receipt)) } else { Err(damaged()) }
+    }
+
+    /// Removes what describes a table that was replaced by another one.
+    pub(crate) fn remove(table: &Path) -> Result<()> {
+        if !matches!(Self::of(table), Ok(Some(_))) {
+            return Ok(());
+        }
+        let path = Self::path(table);
+        std::fs::remove_file(&path).map_err(|e| Error::io(path, e))
     }
 
     /// Writes it into a temporary file beside a table, so that later nothing but a new name is missing.
@@ -115,9 +125,24 @@ impl Receipt {
         }
     }
 
+    /// Adds what the command line does not say. An alphabet that is left out would not be noticed: the values would only be wrong.
+    pub(crate) fn complete(&self, options: &mut Options) {
+        options.format = options.format.or(self.format);
+        options.alphabet = options.alphabet.take().or_else(|| self.alphabet.clone());
+    }
+
     /// The type of the values of a column.
     pub(crate) fn type_of(&self, column: &str) -> Option<DataType> {
-        self.columns.iter().find(|replaced| replaced.name == column)?.data_type.parse().ok()
+        self.columns.iter().find(|replaced| replaced.name == column)?.data_type()
+    }
+}
+
+impl ReplacedColumn {
+    /// Types that can be replaced have short names; a long one could be nested so deep that nothing can read it.
+    const LONGEST: usize = 256;
+
+    fn data_type(&self) -> Option<DataType> {
+        (self.data_type.len() <= Self::LONGEST).then(|| self.data_type.parse().ok())?
     }
 }
 

@@ -50,15 +50,13 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     let clock = Instant::now();
     let format = format_of(&options.output)?;
     let typed = if options.method == PseudonymMethod::Ff1 { Vec::new() } else { options.column.clone() };
-    let source = open(&options.input, &options.output, typed.into_iter().chain(options.time.clone()).collect())?;
+    let source = open(options, typed.into_iter().chain(options.time.clone()).collect())?;
     let master = master_key(options)?;
     let replacements =
         options.column.iter().map(|column| Replacement::new(options, &source, column, &master)).collect::<Result<Vec<_>>>()?;
     let read_options = ReadOptions { batch_rows: BATCH_ROWS, threads: options.threads, dictionaries: true, ..ReadOptions::default() };
     let stream = read(&[Arc::clone(&source)], &read_options)?;
     let schema = output_schema(&stream.schema(), &replacements)?;
-    let receipt = Receipt::new(options, master.origin().id().map(str::to_owned), check_value(&master), types(&replacements))
-        .prepare(&options.output)?;
     let mut sink =
         create_sink(&options.output, format, Arc::clone(&schema), &SinkOptions { threads: options.threads, ..SinkOptions::default() })?;
     let progress = console.progress("replacing", None);
@@ -77,6 +75,8 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
         options.threads,
     )?;
     drop(progress);
+    let receipt = Receipt::new(options, master.origin().id().map(str::to_owned), check_value(&master), types(&replacements))
+        .prepare(&options.output)?;
     // The codebook comes first: a table whose numbers nobody can turn back is not what was asked for.
     let codebook = write_codebook(options, &replacements, &master)?;
     let written = sink.finish()?;
@@ -86,6 +86,8 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     let reversible = *master.origin() != KeyOrigin::Forgotten && is_reversible(options);
     if reversible && options.method != PseudonymMethod::Dense {
         receipt.publish()?;
+    } else {
+        Receipt::remove(&options.output)?;
     }
     summary(options, &replacements, &master, reversible, &written, clock)
 }
@@ -417,6 +419,9 @@ fn summary(
     let irreversible = *master.origin() == KeyOrigin::Forgotten;
     let mut columns = Vec::new();
     let mut warnings: Vec<String> = Vec::new();
+    if options.scope == Scope::Recipient && options.recipient.is_empty() {
+        warnings.push("no --recipient is named: all who get tokens of this scope can join them".to_owned());
+    }
     for replacement in replacements {
         let (values, estimate) = replacement.estimate()?;
         let hashed = matches!(options.method, PseudonymMethod::Blake3 | PseudonymMethod::HmacSha256);

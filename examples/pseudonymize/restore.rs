@@ -39,12 +39,15 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     check(options)?;
     let format = format_of(&options.output)?;
     let receipt = Receipt::of(&options.input)?;
+    let mut options = options.clone();
     if let Some(receipt) = &receipt {
-        receipt.check(options)?;
+        receipt.check(&options)?;
+        receipt.complete(&mut options);
     }
+    let options = &options;
     // Numbers of a codebook are numbers; every other token is a text, whatever it looks like.
     let typed = if options.method == PseudonymMethod::Dense { options.column.clone() } else { Vec::new() };
-    let source = open(&options.input, &options.output, typed.into_iter().chain(options.time.clone()).collect())?;
+    let source = open(options, typed.into_iter().chain(options.time.clone()).collect())?;
     let key = key_of(options, receipt.as_ref())?;
     let restorations = options
         .column
@@ -82,11 +85,12 @@ pub(crate) fn run(options: &Options, console: &common::Console) -> Result<common
     if let Some(Err(error)) = restored.next_if(Result::is_err) {
         return Err(error);
     }
-    let sink_options = SinkOptions { threads: options.threads, ..SinkOptions::default() };
+    let sink_options = SinkOptions { threads: options.threads, private: true, ..SinkOptions::default() };
     let mut sink = create_sink(&options.output, format, Arc::clone(&schema), &sink_options)?;
     write_all(sink.as_mut(), restored, options.threads)?;
     drop(progress);
     let written = sink.finish()?;
+    Receipt::remove(&options.output)?;
     let columns: Vec<_> = restorations
         .iter()
         .filter_map(|restoration| {
@@ -171,15 +175,8 @@ fn count_rows(source: &Arc<dyn Source>, options: &Options) -> Result<u64> {
 
 /// Writes the reason down before anything is turned back. Returns where.
 fn write_reason(options: &Options, key: &Key, rows: u64) -> Result<PathBuf> {
-    let path = match (&options.audit, &options.key_file) {
-        (Some(path), _) => path.clone(),
-        (None, Some(key_file)) => {
-            let mut name = key_file.as_os_str().to_owned();
-            name.push(".audit");
-            PathBuf::from(name)
-        }
-        (None, None) => return Err(Error::policy("--audit", "is missing", "say where reversals are written down")),
-    };
+    let missing = || Error::policy("--audit", "is missing", "say where reversals are written down");
+    let path = options.audit_file().ok_or_else(missing)?;
     let entry = AuditEntry {
         reason: options.reason.clone().unwrap_or_default(),
         columns: options.column.clone(),
@@ -199,23 +196,29 @@ impl<'a> Restoration<'a> {
     fn new(options: &'a Options, receipt: Option<&Receipt>, source: &Arc<dyn Source>, column: &'a str, key: &'a Key) -> Result<Self> {
         let schema = source.schema();
         let index = index_of(&schema, column)?;
-        if receipt.is_some_and(|receipt| !receipt.columns.iter().any(|replaced| replaced.name == column)) {
+        let made_as = options.made_as.as_deref().unwrap_or(column);
+        if receipt.is_some_and(|receipt| !receipt.columns.iter().any(|replaced| replaced.name == made_as)) {
             return Err(Error::column(column, "was not replaced, by the description beside the table", "name a column that was"));
         }
         let how = match (options.method, options.scope) {
             (PseudonymMethod::Dense, _) => {
                 let path = options.codebook.as_ref().ok_or_else(|| Error::policy("--codebook", "is missing", "give it"))?;
-                How::Numbers(Box::new(Codebook::open(path, &numbers_key(&subject_key(key, &domain(options, column, ""))?))?))
+                let subject = subject_key(key, &domain(options, made_as, ""))?;
+                How::Numbers(Box::new(match Codebook::open(path, &numbers_key(&subject)) {
+                    // The codebook of a release.
+                    Err(Error::Key { .. }) => Codebook::open(path, &subject)?,
+                    opened => opened?,
+                }))
             }
             (_, Scope::Period) => {
-                let make: Make<'a> = Box::new(move |period| pseudonymizer(options, key, column, period));
+                let make: Make<'a> = Box::new(move |period| pseudonymizer(options, key, made_as, period));
                 let (period, time) = (options.period, options.time.as_deref());
                 let missing = || Error::policy("--period", "and --time are missing", "give both, as when the tokens were made");
                 How::Period(ByPeriod::new(period.ok_or_else(missing)?, &schema, time.ok_or_else(missing)?, make)?)
             }
-            _ => How::Always(pseudonymizer(options, key, column, "")?),
+            _ => How::Always(pseudonymizer(options, key, made_as, "")?),
         };
-        let recorded = receipt.and_then(|receipt| receipt.type_of(column));
+        let recorded = receipt.and_then(|receipt| receipt.type_of(made_as));
         Ok(Self { name: column, index, original: recorded, how })
     }
 

@@ -10,7 +10,7 @@ use crate::keys::{Domain, Key, KeyOrigin};
 use crate::pipeline::{map_canonical, name_column};
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
-use format::{Header, TITLE, chunk_count, padded};
+use format::{Header, LONGEST_HEADER, TITLE, chunk_count, padded};
 use std::collections::VecDeque;
 use std::fmt;
 use std::fs::File;
@@ -193,6 +193,10 @@ impl Codebook {
     /// [`Error::Key`] if it was made with another key; [`Error::Data`] if it is no whole, unaltered codebook of version 1; [`Error::Io`] if it cannot be read.
     pub fn open(path: impl AsRef<Path>, key: &Key) -> Result<Self> {
         let path = path.as_ref();
+        // Opening a pipe would wait for its other end.
+        if !std::fs::metadata(path).map_err(|e| Error::io(path, e))?.is_file() {
+            return Err(damaged(path, "is not a file"));
+        }
         let mut file = File::open(path).map_err(|e| Error::io(path, e))?;
         let length = file.metadata().map_err(|e| Error::io(path, e))?.len();
         let mut reader = Reader { path, file: BufReader::new(&mut file), left: length };
@@ -200,6 +204,9 @@ impl Codebook {
             return Err(damaged(path, "is no codebook of version 1"));
         }
         let head_length = reader.take_length()?;
+        if head_length > LONGEST_HEADER {
+            return Err(damaged(path, "has a header that cannot be read"));
+        }
         let head = reader.take(head_length)?;
         let tag = reader.take(OVERHEAD)?;
         let header = Header::from_bytes(&head).ok_or_else(|| damaged(path, "has a header that cannot be read"))?;

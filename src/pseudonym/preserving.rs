@@ -15,6 +15,9 @@ use arrow::compute::{CastOptions, cast, cast_with_options};
 use arrow::datatypes::{ArrowPrimitiveType, DataType, Int32Type, Int64Type, UInt32Type, UInt64Type};
 use std::sync::Arc;
 
+/// Most characters of a text: the work grows with their square, so that a single text could hold up a run for hours.
+const LONGEST: usize = 10_000;
+
 /// Texts worked at a time.
 const BATCH: usize = 4_096;
 
@@ -22,6 +25,8 @@ const BATCH: usize = 4_096;
 pub(super) struct Preserving {
     key: Key,
     alphabet: Alphabet,
+    /// Whether somebody chose the alphabet.
+    chosen: bool,
     text: Box<Ff1>,
     words: Box<Ff1>,
 }
@@ -34,17 +39,17 @@ enum Direction {
 
 impl Preserving {
     pub(super) fn new(key: &Key, alphabet: Alphabet) -> Result<Self> {
-        Self::of_derived(key.derive(&Domain::of("ff1")), alphabet)
+        Self::of_derived(key.derive(&Domain::of("ff1")), alphabet, false)
     }
 
-    fn of_derived(key: Key, alphabet: Alphabet) -> Result<Self> {
+    fn of_derived(key: Key, alphabet: Alphabet, chosen: bool) -> Result<Self> {
         let text = Box::new(Ff1::new(key.expose(), alphabet.radix())?);
         let words = Box::new(Ff1::new(key.expose(), 2)?);
-        Ok(Self { key, alphabet, text, words })
+        Ok(Self { key, alphabet, chosen, text, words })
     }
 
     pub(super) fn with_alphabet(self, alphabet: Alphabet) -> Result<Self> {
-        Self::of_derived(self.key, alphabet)
+        Self::of_derived(self.key, alphabet, true)
     }
 
     /// The type of tokens is that of their values.
@@ -100,6 +105,13 @@ impl Preserving {
     }
 
     fn work(&self, array: &dyn Array, first_row: u64, direction: Direction) -> Result<ArrayRef> {
+        if self.chosen && array.data_type().is_integer() {
+            return Err(Error::policy(
+                "pseudonym.alphabet",
+                "has no meaning for a column of integers, which ff1 takes as binary numbers",
+                "leave it out, or cast the column to text",
+            ));
+        }
         match array.data_type() {
             DataType::Int32 => {
                 self.integers::<Int32Type>(array, 32, |v| u64::from(v.cast_unsigned()), |w| low_half(w).cast_signed(), direction)
@@ -142,7 +154,7 @@ impl Preserving {
     fn texts(&self, array: &dyn Array, first_row: u64, direction: Direction) -> Result<ArrayRef> {
         let Some(texts) = texts(array) else { return Err(Error::column(UNNAMED, "is not text", "cast the column to text")) };
         let present = present(array);
-        let (mut foreign, mut short) = (Faults::default(), Faults::default());
+        let (mut foreign, mut short, mut long) = (Faults::default(), Faults::default(), Faults::default());
         let (mut out, mut out_ends) = (Vec::new(), Vec::with_capacity(array.len()));
         let (mut numbers, mut ends) = (Vec::new(), Vec::with_capacity(BATCH));
         for start in (0..array.len()).step_by(BATCH) {
@@ -157,6 +169,9 @@ impl Preserving {
                         numbers.truncate(begin);
                     } else if numbers.len() - begin < self.text.minimum_length() {
                         short.note(number);
+                        numbers.truncate(begin);
+                    } else if numbers.len() - begin > LONGEST {
+                        long.note(number);
                         numbers.truncate(begin);
                     }
                 }
@@ -178,6 +193,7 @@ impl Preserving {
             &format!("is shorter than {} characters, so that all values could be tried", self.text.minimum_length()),
             "use aes-siv, which takes all texts",
         )?;
+        long.check(&format!("is longer than {LONGEST} characters"), "use aes-siv, which takes all texts")?;
         text_column(array.data_type(), out, &out_ends, present)
     }
 

@@ -19,7 +19,7 @@ use std::fmt;
 /// | `blake3`, `hmac-sha256` | `hex`, `base32`, `binary` (`FixedSizeBinary(16)`) | all | no |
 /// | `aes-siv` | `base32`, `hex`, `binary` (`Binary`) | all | yes |
 /// | `aes-block` | integers: `hex`, `base32`, `binary` (`FixedSizeBinary(16)`); UUIDs: `input`, and these | integers; UUIDs as `FixedSizeBinary(16)` or lowercase text | yes |
-/// | `ff1` | `input` | texts of one alphabet; integers of 32 and 64 bits | yes |
+/// | `ff1` | `input` | texts of one alphabet, of at most 10,000 characters; integers of 32 and 64 bits | yes |
 ///
 /// A token of a hash method is the first half of the 256-bit output for the value's [canonical encoding](crate::pipeline::visit_canonical): a tag byte (1 text, 2 bytes, 3 integer, …) and
 /// the value. So the same text has the same token in `Utf8`, `LargeUtf8`, `Utf8View` and dictionaries, and the same integer in every width; but the text `42` and the integer 42 have
@@ -136,6 +136,10 @@ impl Pseudonymizer {
     ///
     /// The token of a missing value in row r is that of "missing, in row r", which no value has. Rows must be numbered through a whole column, so a pseudonymizer with this
     /// option is applied by [`Pseudonymizer::apply_from`], which is told the number of the first row; [`Kernel::apply`], which is not, refuses to work.
+    ///
+    /// # Security
+    /// Two tables under one key have the same tokens for values that are missing in the same row. Who sees both may take them for one person, or guess that they are missing: give every table a
+    /// domain of its own.
     ///
     /// # Errors
     /// The method is `ff1`: every token of it is the token of some value.
@@ -254,7 +258,7 @@ impl Pseudonymizer {
         Tokens::labelled(prf, array, labels, missing)?.column(self.format.unwrap_or(TokenFormat::Hex))
     }
 
-    /// The values that tokens stand for, exactly as they were: of the type `original`, or without it as text `Utf8`, bytes `Binary`, integers `Int64` (`UInt64` or `Decimal128(38, 0)` where
+    /// The values that tokens stand for, exactly as they were (but for floats: −0 comes back as 0, and every NaN as one): of the type `original`, or without it as text `Utf8`, bytes `Binary`, integers `Int64` (`UInt64` or `Decimal128(38, 0)` where
     /// the column needs it), booleans, `Float64`, `Date32`, or `Timestamp(ns, UTC)`. For `aes-block` and `ff1` the type is in part that of the tokens. Missing tokens stay missing, and tokens of
     /// missing values become missing again.
     ///

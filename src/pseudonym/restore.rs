@@ -235,16 +235,30 @@ fn primitive<T: ArrowPrimitiveType>(
 fn fixed_size(values: &Canonical, size: i32, first_row: u64) -> Result<ArrayRef> {
     let mut faults = Faults::default();
     let length = usize::try_from(size).unwrap_or_default();
-    let (mut bytes, mut present) = (Vec::with_capacity(values.len().saturating_mul(length)), Vec::with_capacity(values.len()));
+    let mut present = Vec::with_capacity(values.len());
     for (row, value) in numbered(values, first_row) {
-        match value.map(|(tag, payload)| of_kind(CanonicalKind::Bytes, tag, payload).filter(|payload| payload.len() == length)) {
-            None => bytes.resize(bytes.len() + length, 0),
-            Some(Some(payload)) => bytes.extend_from_slice(payload),
-            Some(None) => faults.note(row),
+        if value.is_some_and(|(tag, payload)| of_kind(CanonicalKind::Bytes, tag, payload).is_none_or(|payload| payload.len() != length)) {
+            faults.note(row);
         }
         present.push(value.is_some());
     }
     check(faults)?;
+    // The size may come from a file, and missing values take room too.
+    let mut bytes: Vec<u8> = Vec::new();
+    let fits = values.len().checked_mul(length).is_some_and(|total| bytes.try_reserve_exact(total).is_ok());
+    if !fits {
+        return Err(Error::column(
+            UNNAMED,
+            format!("would have {} values of {length} bytes", values.len()),
+            "name the original type of the column",
+        ));
+    }
+    for value in values.rows() {
+        match value {
+            Some((_, payload)) => bytes.extend_from_slice(payload),
+            None => bytes.resize(bytes.len() + length, 0),
+        }
+    }
     let array = FixedSizeBinaryArray::try_new_with_len(size, Buffer::from_vec(bytes), some_missing(present), values.len());
     Ok(Arc::new(array.map_err(|e| Error::arrow("writing bytes", &e))?))
 }

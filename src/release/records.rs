@@ -108,7 +108,8 @@ impl Workshop<'_> {
         report.accepted_risk.clone_from(&self.product.accept_risk);
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
-        let (owned, classes) = self.write(path, format, &outputs, keeps_token, &generalized, &marks)?;
+        let order = self.order_key(&pseudonyms);
+        let (owned, classes) = self.write(path, format, &outputs, (keeps_token, order), (&marks, generalized.classes()))?;
         self.describe(&marks, &mut report);
         generalized.describe(self, &mut report)?;
         let split = keeps_token && self.pool.units.is_some();
@@ -293,19 +294,22 @@ impl Workshop<'_> {
         })
     }
 
-    /// Writes the released rows in their final order.
+    /// The key of the order of rows. Where tokens are irreversible, the order is too: whoever could shuffle the pool in the same way again would see whose row has which token.
+    fn order_key(&self, pseudonyms: &[Pseudonym]) -> &Key {
+        if pseudonyms.iter().any(|pseudonym| pseudonym.irreversible) { self.irreversible } else { self.key }
+    }
+
+    /// Writes the released rows in their final order, which follows the key `order`.
     fn write(
         &self,
         path: &Path,
         format: SinkFormat,
         outputs: &[OutputColumn],
-        keeps_token: bool,
-        generalized: &Generalized,
-        marks: &[Vec<u8>],
+        (keeps_token, order): (bool, &Key),
+        (marks, classes): (&[Vec<u8>], Option<&[Vec<u32>]>),
     ) -> Result<(Option<CodedTable>, Value)> {
         let table = &self.pool.table;
-        let seed = *self
-            .key
+        let seed = *order
             .derive(&Domain {
                 recipient: &self.policy.recipient,
                 release: &self.policy.name,
@@ -313,7 +317,7 @@ impl Workshop<'_> {
                 ..Domain::of("row-order")
             })
             .expose();
-        let ranks = self.ranks(outputs, keeps_token)?;
+        let ranks = self.ranks(outputs, keeps_token, order)?;
         // The column whose codes the tokens follow: people, or their periods or sessions.
         let units = self.pool.units.as_ref().map(|units| units.column).filter(|_| keeps_token);
         let order = match (self.product.order, units.or(self.pool.subject), &ranks) {
@@ -329,7 +333,7 @@ impl Workshop<'_> {
         let owner = self.pool.subject.filter(|_| !keeps_token || units.is_some());
         sources.extend(owner);
         let memory = Budget::new(self.memory).ordering();
-        let ordered = OrderedRows::with_numbers(table, &sources, marks, generalized.classes(), is_released, order, memory, self.folder)?;
+        let ordered = OrderedRows::with_numbers(table, &sources, marks, classes, is_released, order, memory, self.folder)?;
         let schema = schema(outputs);
         let options = SinkOptions { threads: self.threads, ..SinkOptions::default() };
         let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
@@ -337,12 +341,12 @@ impl Workshop<'_> {
         let mut with_owners = owner.map(|_| self.owned_rows(&schema, units.is_some())).transpose()?;
         let mut alone = u32::try_from(units.map_or(Ok(0), |units| table.distinct(units))?).unwrap_or(NULL_CODE);
         let is_quasi = |name: &str| self.pool.columns.get(name).is_some_and(|column| column.role == Role::QuasiIdentifier);
-        let mut classes = ClassesWritten::new(outputs.iter().map(|output| (output.name.as_str(), output.data_type.clone())), is_quasi)?;
+        let mut written = ClassesWritten::new(outputs.iter().map(|output| (output.name.as_str(), output.data_type.clone())), is_quasi)?;
         let batches = (0..ordered.bins()).map(|bin| {
             let bin = ordered.bin(bin)?;
             let marks = bin.marks()?;
             let arrays = outputs.iter().map(|output| output.make(&bin, &marks)).collect::<Result<Vec<_>>>()?;
-            classes.observe(&arrays)?;
+            written.observe(&arrays)?;
             if let (Some(owner), Some((builder, schema))) = (owner, &mut with_owners) {
                 // The token itself comes first; its unit stands for it.
                 let mut arrays = arrays[first..].to_vec();
@@ -356,7 +360,7 @@ impl Workshop<'_> {
         });
         write_all(sink.as_mut(), batches, self.threads)?;
         sink.finish()?;
-        Ok((with_owners.map(|(builder, _)| builder.finish()).transpose()?, classes.finish()?))
+        Ok((with_owners.map(|(builder, _)| builder.finish()).transpose()?, written.finish()?))
     }
 
     /// A table for the written rows and their owners.
@@ -378,7 +382,7 @@ impl Workshop<'_> {
     }
 
     /// Rank of every person in the order of tokens.
-    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool) -> Result<Option<Vec<u64>>> {
+    fn ranks(&self, outputs: &[OutputColumn], keeps_token: bool, order: &Key) -> Result<Option<Vec<u64>>> {
         if self.product.order != Order::SubjectTime {
             return Ok(None);
         }
@@ -396,7 +400,7 @@ impl Workshop<'_> {
             let head = |token: &str| token.get(..16).and_then(|head| u64::from_str_radix(head, 16).ok());
             return Ok(Some(tokens.iter().map(|token| token.and_then(head).unwrap_or(u64::MAX)).collect()));
         }
-        let key = self.key.derive(&Domain {
+        let key = order.derive(&Domain {
             recipient: &self.policy.recipient,
             release: &self.policy.name,
             product: &self.product.name,

@@ -198,7 +198,9 @@ impl Table {
     /// Whether some rows may be a class.
     fn holds(&self, rows: &[usize], asked: Asked) -> bool {
         let mut owned: BTreeMap<u32, u64> = BTreeMap::new();
-        rows.iter().for_each(|&row| *owned.entry(self.owner(row)).or_default() += 1);
+        for &row in rows {
+            *owned.entry(self.owner(row)).or_default() += 1;
+        }
         let moods: BTreeSet<u32> = rows.iter().map(|&row| self.moods[row]).collect();
         let most = owned.values().copied().max().unwrap_or(0);
         owned.len() as u64 >= asked.k

@@ -284,6 +284,19 @@ fn values_outside_the_alphabet_are_told_by_row() {
 }
 
 #[test]
+fn an_alphabet_of_integers_is_refused_rather_than_ignored() {
+    let scratch = scratch();
+    scratch.write("numbers.jsonl", "{\"id\": 40000001}\n{\"id\": 40000002}\n");
+    pseudonymize(&scratch, "numbers.jsonl", "x.jsonl", &["id"], "ff1", &[]).ends(0);
+    leaves_nothing(
+        &scratch,
+        || pseudonymize(&scratch, "numbers.jsonl", "y.csv", &["id"], "ff1", &["--alphabet", "digits"]),
+        2,
+        &["alphabet"],
+    );
+}
+
+#[test]
 fn a_reversal_needs_a_reason_and_is_written_down() {
     let scratch = scratch();
     pseudonymize(&scratch, "table.csv", "sealed.csv", &["name", "number"], "aes-siv", &[]).ends(0);
@@ -293,6 +306,11 @@ fn a_reversal_needs_a_reason_and_is_written_down() {
     leaves_nothing(&scratch, || reverse(&["--reason", "two\nlines"]), 2, &["reason"]);
     leaves_nothing(&scratch, || reverse(&["--reason", "r", "--audit", "none/audit"]), 1, &["none/audit"]);
     reverse(&["--reason", "ticket 17"]).ends(0);
+    #[cfg(unix)]
+    for file in ["back.csv", "key.audit"] {
+        let permissions = fs::metadata(scratch.path(file)).expect("a file").permissions();
+        assert_eq!(std::os::unix::fs::PermissionsExt::mode(&permissions) & 0o777, 0o600, "{file} names people");
+    }
     reverse(&["--reason", "ticket 18"]).ends(0);
     let lines: Vec<Value> = read(&scratch, "key.audit").lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     assert_eq!(lines.len(), 2);
@@ -380,6 +398,102 @@ fn mistakes_on_the_command_line_are_told_and_harm_nothing() {
         .run("pseudonymize", &["--input", "table.csv", "--output", "x.csv", "--column", "name", "--method", "blake3"])
         .ends(2)
         .says(&["--key-file"]);
+}
+
+#[test]
+fn an_output_takes_the_place_of_no_other_file_of_the_run() {
+    let scratch = scratch();
+    let dense = |output: &str, codebook: &str| pseudonymize(&scratch, "table.csv", output, &["name"], "dense", &["--codebook", codebook]);
+    leaves_nothing(&scratch, || dense("x.csv", "x.csv"), 2, &["--output", "codebook"]);
+    leaves_nothing(&scratch, || dense("x.csv", "./x.csv"), 2, &["--output", "codebook"]);
+    leaves_nothing(&scratch, || dense("x.csv", "x.csv.pseudonyms.json"), 2, &["--codebook"]);
+    dense("numbers.csv", "book.csv").ends(0);
+    pseudonymize(&scratch, "table.csv", "sealed.csv", &["name"], "aes-siv", &[]).ends(0);
+    let back = |method: &str, input: &str, output: &str, more: &[&str]| {
+        pseudonymize(&scratch, input, output, &["name"], method, &[&["--reverse", "--reason", "r"], more].concat())
+    };
+    leaves_nothing(&scratch, || back("dense", "numbers.csv", "book.csv", &["--codebook", "book.csv"]), 2, &["--output", "codebook"]);
+    leaves_nothing(&scratch, || back("aes-siv", "sealed.csv", "sealed.csv.pseudonyms.json", &[]), 2, &["--output", "description"]);
+    back("aes-siv", "sealed.csv", "back.csv", &["--audit", "audit.jsonl"]).ends(0);
+    leaves_nothing(&scratch, || back("aes-siv", "sealed.csv", "audit.jsonl", &["--audit", "audit.jsonl"]), 2, &["--output", "audit"]);
+    fs::copy(scratch.path("key"), scratch.path("key.csv")).expect("copied");
+    leaves_nothing(
+        &scratch,
+        || pseudonymize(&scratch, "table.csv", "key.csv", &["name"], "blake3", &["--key-file", "key.csv"]),
+        2,
+        &["--output", "key"],
+    );
+}
+
+#[test]
+fn a_description_goes_with_the_table_that_it_describes() {
+    let scratch = scratch();
+    let description = || scratch.path("x.csv.pseudonyms.json").exists();
+    let replace = |method: &str, more: &[&str]| pseudonymize(&scratch, "table.csv", "x.csv", &["name"], method, more).ends(0);
+    replace("aes-siv", &[]);
+    assert!(description());
+    replace("blake3", &[]);
+    assert!(!description(), "that of the former table is left");
+    replace("aes-siv", &[]);
+    replace("aes-siv", &["--key-file", "key", "--irreversible"]);
+    assert!(!description(), "that of the former table is left");
+    // What somebody else put there stays.
+    scratch.write("x.csv.pseudonyms.json", "{}");
+    replace("blake3", &[]);
+    assert_eq!(read(&scratch, "x.csv.pseudonyms.json"), "{}");
+}
+
+#[test]
+fn format_and_alphabet_are_taken_from_the_description() {
+    let scratch = scratch();
+    for (method, name, option) in [("ff1", "digits", ["--alphabet", "9876543210"]), ("aes-siv", "name", ["--format", "hex"])] {
+        pseudonymize(&scratch, "table.csv", "sealed.csv", &[name], method, &option).ends(0);
+        pseudonymize(&scratch, "sealed.csv", "back.csv", &[name], method, &["--reverse", "--reason", "r"]).ends(0);
+        assert_eq!(read(&scratch, "back.csv"), read(&scratch, "table.csv"), "{method}");
+        let other: &[&str] = if method == "ff1" { &["--alphabet", "digits"] } else { &["--format", "base32"] };
+        let back = || pseudonymize(&scratch, "sealed.csv", "x.csv", &[name], method, &[&["--reverse", "--reason", "r"], other].concat());
+        leaves_nothing(&scratch, back, 2, &[option[0]]);
+    }
+}
+
+#[test]
+fn a_description_that_was_tampered_with_is_refused() {
+    let scratch = scratch();
+    pseudonymize(&scratch, "table.csv", "sealed.csv", &["name"], "aes-siv", &[]).ends(0);
+    let description = read(&scratch, "sealed.csv.pseudonyms.json");
+    let nested = format!("{}Utf8{}", "Dictionary(Int8, ".repeat(100_000), ")".repeat(100_000));
+    for data_type in ["Text", "", "FixedSizeBinary(-1)", &nested] {
+        scratch.write("sealed.csv.pseudonyms.json", description.replace("Utf8", data_type));
+        let back = || pseudonymize(&scratch, "sealed.csv", "back.csv", &["name"], "aes-siv", &["--reverse", "--reason", "r"]);
+        leaves_nothing(&scratch, back, 1, &["sealed.csv.pseudonyms.json"]);
+    }
+}
+
+#[test]
+fn numbers_and_times_of_a_csv_come_back_letter_by_letter() {
+    let scratch = scratch();
+    let text = "float,time,whole\n1.50,2026-03-05T12:00:00+01:00,7\n1.5,2026-03-05T11:00:00Z,-7\n1e3,2026-03-05T12:00:00.1234567Z,0\n\
+                -0.0,2026-03-05T12:00:00.1234568Z,7\n0.10000000000000001,,\n";
+    scratch.write("t.csv", text);
+    let columns = ["float", "time", "whole"];
+    pseudonymize(&scratch, "t.csv", "sealed.csv", &columns, "aes-siv", &[]).ends(0);
+    for name in ["float", "time"] {
+        let tokens = column(&scratch, "sealed.csv", name);
+        assert_eq!(tokens.iter().collect::<BTreeSet<_>>().len(), 5, "{name}: two texts have one token");
+    }
+    pseudonymize(&scratch, "sealed.csv", "back.csv", &columns, "aes-siv", &["--reverse", "--reason", "r"]).ends(0);
+    assert_eq!(read(&scratch, "back.csv"), text);
+}
+
+#[test]
+fn a_recipient_without_a_name_is_pointed_out() {
+    let scratch = scratch();
+    let warned = |more: &[&str]| {
+        let answer =
+            pseudonymize(&scratch, "table.csv", "x.csv", &["name"], "blake3", &[&["--json", "--scope", "recipient"], more].concat());
+        answer.ends(0).json()["warnings"].to_string().contains("--recipient")
+    };
+    assert!(warned(&[]) && !warned(&["--recipient", "Example"]));
 }
 
 #[test]

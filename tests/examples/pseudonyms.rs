@@ -1,6 +1,7 @@
 //! Key rings, codebooks and tokens by period, through the binaries.
 
 use super::support::{Scratch, files};
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::fs;
 
@@ -77,6 +78,26 @@ fn a_codebook_needs_a_key_file_and_stays() {
     let before = files(&scratch.path(""));
     scratch.run("anonymize", &arguments).ends(0);
     assert_eq!(files(&scratch.path("")), before);
+}
+
+#[test]
+fn the_people_of_a_release_are_turned_back_under_the_name_of_their_column() {
+    for (method, more) in [("aes-siv", &[][..]), ("dense", &["--codebook", "out/steward/codebooks/log.user.codebook"])] {
+        let scratch = scratch(&format!("method = \"{method}\", codebook = {}", method == "dense"));
+        scratch.run("keygen", &["--output", "pool.key"]).ends(0);
+        scratch.release(&["--key-file", "pool.key", "--format", "csv"]);
+        let named = ["--input", "out/release/log.csv", "--output", "back.csv", "--column", "token", "--release", "log", "--product", "log"];
+        let reverse = ["--key-file", "pool.key", "--method", method, "--reverse", "--reason", "ticket 17"];
+        let back = |made_as: &[&str]| scratch.run("pseudonymize", &[&named[..], &reverse, more, made_as].concat());
+        back(&[]).ends(2).says(&["key"]);
+        back(&["--made-as", "other"]).ends(2).says(&["key"]);
+        back(&["--made-as", "user"]).ends(0);
+        let people = |file: &str| -> BTreeSet<String> {
+            let text = fs::read_to_string(scratch.path(file)).expect("a table");
+            text.lines().skip(1).filter_map(|line| Some(line.split(',').next()?.to_owned())).collect()
+        };
+        assert_eq!(people("back.csv"), people("people.csv"), "{method}");
+    }
 }
 
 #[test]

@@ -109,6 +109,8 @@ fn values_that_a_method_cannot_take() {
     );
     let binary = keyed(PseudonymMethod::Ff1).with_alphabet(Alphabet::parse("01").unwrap()).unwrap();
     refused(binary.apply(&StringArray::from(vec!["0101010101010101010", "01010101010101010101"])), &["(1 row", "shorter than 20 "]);
+    let texts = ["1".repeat(10_001), "1".repeat(100), "1".repeat(1_000_000)];
+    refused(keyed(PseudonymMethod::Ff1).apply(&StringArray::from_iter_values(texts)), &["(2 rows", "longer than 10000 ", "row 1"]);
     let uuids = StringArray::from(vec![Some("919108F7-52d1-4320-9bac-f847db4148a8"), None, Some("secret")]);
     refused(keyed(PseudonymMethod::AesBlock).apply(&uuids), &["(2 rows", "UUID", "lowercase", "row 1"]);
     // A Decimal128 array may hold more than its precision says.

@@ -408,6 +408,10 @@ fn types_that_values_do_not_fit_are_refused_by_row() {
     let released = tokens.apply(&Int64Array::from(vec![1])).unwrap();
     assert!(tokens.reverse(&released, Some(&DataType::new_list(DataType::Int8, true))).is_err());
     assert!(tokens.reverse(&released, Some(&DataType::Null)).is_err());
+    // More memory than there is, for values that are not of this length and for missing ones.
+    for array in [BinaryArray::from(vec![Some(&b"ab"[..]), None]), BinaryArray::from(vec![None::<&[u8]>; 1 << 20])] {
+        assert!(tokens.reverse(&tokens.apply(&array).unwrap(), Some(&DataType::FixedSizeBinary(i32::MAX))).is_err());
+    }
     // AES blocks of small integers as a type that is too narrow for one.
     let block = keyed(PseudonymMethod::AesBlock);
     let message = block.reverse(&block.apply(&Int64Array::from(vec![1, 300])).unwrap(), Some(&DataType::UInt8)).unwrap_err().to_string();

@@ -222,7 +222,7 @@ fn check(events: &[Event], wish: &Wish, seen: &Seen) -> Result<(), TestCaseError
     // Every row is accounted for.
     let nobody = events.iter().filter(|e| e.person.is_none()).count();
     let (capped, unsupported, outliers) =
-        (noted(&outcome, "cap"), noted(&outcome, "share their item"), noted(&outcome, "class is too small"));
+        (noted(&outcome, "cap"), noted(&outcome, "share their item"), noted(&outcome, "a model does not hold"));
     prop_assert_eq!(noted(&outcome, "name no person"), nobody);
     prop_assert_eq!(events.len(), written.rows.len() + nobody + capped + unsupported + outliers);
     prop_assert_eq!(transformation.suppressed_rows, (unsupported + outliers) as u64);

@@ -49,12 +49,15 @@ pub(super) fn multisets_of(tuples: &Tuples, of_tuples: &[Option<u32>]) -> Multis
     let mut single: HashMap<(u32, u64), u64> = HashMap::new();
     match &tuples.counts().people {
         People::OneRowEach => {
+            let classes = of_tuples.iter().flatten().max().map_or(0, |&last| last as usize + 1);
+            let mut sizes = vec![0; classes];
             for (&class, &rows) in of_tuples.iter().zip(tuples.rows()) {
                 if let Some(class) = class {
-                    *single.entry((class, 1)).or_default() += rows;
+                    sizes[class as usize] += rows;
                 }
             }
-            of_sizes(single.into_values().collect())
+            sizes.retain(|&people| people > 0);
+            of_sizes(sizes)
         }
         People::Counted { settled, spread, numbers, .. } => {
             let mut repeated = vec![0_u64; of_tuples.len()];

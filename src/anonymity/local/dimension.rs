@@ -83,7 +83,6 @@ pub(super) enum Key {
 mod digits {
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
-    #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
     pub(super) fn serialize<S: Serializer>(number: &i128, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.collect_str(number)
     }
@@ -166,7 +165,7 @@ impl Dimension {
         let column = hierarchy.column().to_owned();
         let labels = hierarchy.level(0)?.labels();
         let count = hierarchy.leaves() - usize::from(hierarchy.missing().is_some());
-        let texts: Vec<&str> = labels.iter().take(count).map(|label| label.unwrap_or_default()).collect();
+        let texts: Vec<&str> = labels.iter().take(count).map(Option::unwrap_or_default).collect();
         let numbers = match values {
             Some(values) if kind == DimensionKind::Ordered => numbers(&column, values)?,
             _ => None,

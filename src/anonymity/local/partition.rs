@@ -24,6 +24,8 @@ pub(super) struct Rules<'a> {
     pub(super) relaxed: bool,
     /// Labels of different classes must not overlap.
     pub(super) disjoint: bool,
+    /// Units up to which all columns are tried and the cut is taken after which least is lost.
+    pub(super) look_ahead: usize,
 }
 
 /// Units from which a second thread is worth it.
@@ -146,13 +148,42 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
             .filter(|&(spread, _)| spread > 0.0)
             .collect();
         order.sort_by(|one, two| two.0.total_cmp(&one.0));
+        let ahead = run.len() <= self.rules.look_ahead;
+        let mut best: Option<(f64, usize, Cut)> = None;
         for (_, column) in order {
             let histogram = self.histogram(slice, &run, column);
-            if let Some(cut) = self.allowed(slice, &run, column, &histogram) {
+            let Some(cut) = self.allowed(slice, &run, column, &histogram) else { continue };
+            if !ahead {
                 return self.divide(slice, run, column, &cut);
             }
+            let lost = self.lost(slice, &run, column, &cut);
+            if best.as_ref().is_none_or(|best| lost < best.0) {
+                best = Some((lost, column, cut));
+            }
         }
-        vec![run]
+        match best {
+            Some((_, column, cut)) => self.divide(slice, run, column, &cut),
+            None => vec![run],
+        }
+    }
+
+    /// What the parts of a cut would still be spread over: the sum over columns, weighted by rows.
+    #[expect(clippy::cast_precision_loss, reason = "a measure to choose by")]
+    fn lost(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize, cut: &Cut) -> f64 {
+        let mut equal = 0;
+        let parts: Vec<usize> = slice.columns[column][run.clone()].iter().map(|&rank| cut.part(rank, &mut equal)).collect();
+        let mut of_parts: Vec<Vec<u32>> = vec![Vec::new(); cut.parts()];
+        let mut rows = vec![0_u64; cut.parts()];
+        parts.iter().zip(&slice.rows[run.clone()]).for_each(|(&part, &of_unit)| rows[part] += of_unit);
+        let mut lost = 0.0;
+        for other in 0..slice.columns.len() {
+            of_parts.iter_mut().for_each(Vec::clear);
+            parts.iter().zip(&slice.columns[other][run.clone()]).for_each(|(&part, &rank)| of_parts[part].push(rank));
+            for (ranks, &rows) in of_parts.iter().zip(&rows).filter(|(ranks, _)| !ranks.is_empty()) {
+                lost += self.spread(ranks, other) * rows as f64;
+            }
+        }
+        lost
     }
 
     /// Share of its domain over which a column is spread; 0 if all values are equal.
@@ -266,7 +297,9 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
             two_parts(&mut slice.rows[run.clone()], &room.parts, &mut room.wide);
         } else {
             let parts: Vec<usize> = slice.columns[column][run.clone()].iter().map(|&rank| cut.part(rank, &mut equal)).collect();
-            parts.iter().for_each(|&part| ends[part] += 1);
+            for &part in &parts {
+                ends[part] += 1;
+            }
             let mut order: Vec<usize> = (0..run.len()).collect();
             order.sort_by_key(|&unit| parts[unit]);
             for column in &mut slice.columns {

@@ -242,7 +242,7 @@ impl Regions {
     /// # Errors
     /// Arrays are not one a column, have different lengths, or a type that the column did not have.
     pub fn place(&self, columns: &[ArrayRef]) -> Result<Vec<Option<u32>>> {
-        let length = columns.first().map_or(0, |column| column.len());
+        let length = columns.first().map_or(0, Array::len);
         if columns.len() != self.form.columns.len() || columns.iter().any(|column| column.len() != length) {
             return Err(Error::Parameter {
                 name: "columns",

@@ -167,7 +167,9 @@ impl Release<'_> {
             }
             round.rows += rows;
             round.classes += 1;
-            new.iter().for_each(|&unit| left[unit as usize] = false);
+            for &unit in &new {
+                left[unit as usize] = false;
+            }
         }
         Ok(round)
     }

@@ -94,6 +94,8 @@ pub struct SinkOptions {
     pub threads: usize,
     /// Separator of CSV.
     pub delimiter: char,
+    /// Whether only the file's owner may read it (mode 0600 on Unix); else the system's rule for new files decides.
+    pub private: bool,
 }
 
 impl Default for SinkOptions {
@@ -104,6 +106,7 @@ impl Default for SinkOptions {
             row_group_rows: 1 << 20,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
             delimiter: ',',
+            private: false,
         }
     }
 }
@@ -131,7 +134,7 @@ impl Default for SinkOptions {
 /// ```
 #[expect(clippy::needless_pass_by_value, reason = "a schema is a shared pointer and callers have one at hand")]
 pub fn create_sink(path: impl AsRef<Path>, format: SinkFormat, schema: SchemaRef, options: &SinkOptions) -> Result<Box<dyn Sink>> {
-    begin(|| output::Output::create(path.as_ref()), format, &schema, options)
+    begin(|| output::Output::create(path.as_ref(), options.private), format, &schema, options)
 }
 
 /// Options are looked at before `output` is made.

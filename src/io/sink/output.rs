@@ -55,7 +55,7 @@ impl Failure {
 
 impl Output {
     /// Makes the temporary file beside `path`. Temporary files for the same path that a killed run left are removed.
-    pub(super) fn create(path: &Path) -> Result<Self> {
+    pub(super) fn create(path: &Path, private: bool) -> Result<Self> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(Error::io(path, io::Error::from(io::ErrorKind::InvalidFilename)));
         };
@@ -67,7 +67,15 @@ impl Output {
         let mut temporary = prefix;
         temporary.push(random_suffix().map_err(|e| Error::io(path, e))?);
         let temporary = folder.join(temporary);
-        let file = OpenOptions::new().write(true).create_new(true).open(&temporary).map_err(|e| Error::io(path, e))?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        #[cfg(unix)]
+        if private {
+            std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+        }
+        #[cfg(not(unix))]
+        let _ = private;
+        let file = options.open(&temporary).map_err(|e| Error::io(path, e))?;
         // Tells other runs that this one is alive. A file system without locks only loses the tidying.
         let _ = file.try_lock();
         Ok(Self::over(file, path.to_owned(), temporary))

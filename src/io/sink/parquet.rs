@@ -371,7 +371,7 @@ mod tests {
         let path = folder.path().join("f.parquet");
         let options = SinkOptions { threads, row_group_rows: PIECE_ROWS, ..SinkOptions::default() };
         let plan = Plain::new(&batch.schema(), SinkFormat::Parquet)?;
-        let mut sink = Box::new(ParquetSink::new(Output::create(&path)?, plan, properties(&options)?, &options)?);
+        let mut sink = Box::new(ParquetSink::new(Output::create(&path, false)?, plan, properties(&options)?, &options)?);
         sink.encoders = Encoders::start(batch.schema(), threads, limit);
         sink.write(batch)?;
         sink.finish()?;

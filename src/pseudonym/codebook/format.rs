@@ -12,6 +12,9 @@ use serde::{Deserialize, Serialize};
 
 pub(super) const TITLE: &[u8] = b"backmask codebook, version 1\n";
 
+/// More bytes are no header, whatever their length says: it is read before its tag can be checked.
+pub(super) const LONGEST_HEADER: usize = 1 << 20;
+
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Header {
@@ -53,7 +56,8 @@ impl Header {
     }
 
     pub(super) fn to_bytes(&self) -> Result<Vec<u8>> {
-        serde_json::to_vec(self).map_err(|_| Error::Parameter { name: "codebook", problem: "its header cannot be written".to_owned() })
+        let bytes = serde_json::to_vec(self).ok().filter(|bytes| bytes.len() <= LONGEST_HEADER);
+        bytes.ok_or_else(|| Error::Parameter { name: "codebook", problem: "its header cannot be written".to_owned() })
     }
 
     pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {

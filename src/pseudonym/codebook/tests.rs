@@ -145,6 +145,25 @@ fn only_the_key_opens_it() {
 }
 
 #[test]
+fn absurd_lengths_and_pipes_are_refused_at_once() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("c.codebook");
+    // A file with holes is longer than the memory that reading its header would take.
+    let mut file = std::fs::File::create(&path).unwrap();
+    file.write_all(&[TITLE, &0xf000_0000_u32.to_le_bytes()].concat()).unwrap();
+    file.set_len(0xf000_1000).unwrap();
+    let message = Codebook::open(&path, &key(7)).unwrap_err().to_string();
+    assert!(message.contains("header"), "{message}");
+    let message = Codebook::open(folder.path(), &key(7)).unwrap_err().to_string();
+    assert!(message.contains("is not a file"), "{message}");
+    // A header that could not be read again is not written.
+    let mut fit = DenseFit::new("c".repeat(LONGEST_HEADER), key(7)).keeping_values();
+    fit.observe_array(&people(3)).unwrap();
+    let other = folder.path().join("other.codebook");
+    assert!(Codebook::write(&other, &fit.finish().unwrap(), &key(7), &DataType::Utf8).is_err() && !other.exists());
+}
+
+#[test]
 fn what_cannot_be_written_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("c.codebook");

@@ -50,6 +50,7 @@ impl Material<'_> {
         let resources = Resources {
             suppression_limit: product.suppression_limit.0,
             threads: NonZeroUsize::new(self.workshop.threads).unwrap_or(NonZeroUsize::MIN),
+            ..Resources::new()
         };
         let dimensions = self.quasi.iter().map(|q| Dimension::new(&q.hierarchy, q.values())).collect::<Result<Vec<_>>>()?;
         let by_row = matches!(product.search, Search::MondrianRelaxed | Search::Microaggregation);

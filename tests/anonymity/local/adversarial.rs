@@ -148,7 +148,7 @@ fn many_categories_are_cut_into_sets() {
 fn floats_and_the_ends_of_the_integers_are_ordered_exactly() {
     let floats: ArrayRef = Arc::new(Float64Array::from([vec![-0.0; 3], vec![0.0; 3], vec![1.5; 5], vec![-2.0; 2], vec![-2.5; 4]].concat()));
     assert_eq!(one(&floats, None).0, ["[-2.5, -2]", "0", "1.5"]);
-    let far = vec![i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX];
+    let far = [i64::MIN, i64::MIN + 1, i64::MAX - 1, i64::MAX];
     let whole: ArrayRef = Arc::new(Int64Array::from(far.repeat(5)));
     let labels = one(&whole, None).0;
     assert_eq!(labels, ["-9223372036854775808", "-9223372036854775807", "9223372036854775806", "9223372036854775807"]);

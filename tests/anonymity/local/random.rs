@@ -92,10 +92,10 @@ fn check(table: &Table, way: Way, asked: Asked) -> Result<(), TestCaseError> {
         .filter(|&(_, &class)| class != LocalRecoding::SUPPRESSED)
         .for_each(|(row, &class)| of_people.entry(table.owner(row)).or_default().push(class));
     let mut shared: BTreeMap<Vec<u32>, u64> = BTreeMap::new();
-    of_people.into_values().for_each(|mut visited| {
+    for mut visited in of_people.into_values() {
         visited.sort_unstable();
         *shared.entry(visited).or_default() += 1;
-    });
+    }
     prop_assert_eq!(recoding.multisets().smallest, shared.values().copied().min());
     prop_assert_eq!((recoding.multisets().distinct, recoding.multisets().subjects), (shared.len() as u64, shared.values().sum::<u64>()));
     match way {

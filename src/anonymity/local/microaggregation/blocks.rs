@@ -77,7 +77,9 @@ impl Grouping<'_> {
                 blocks.push(people);
             }
         }
-        blocks.iter_mut().for_each(|block| block.sort_unstable());
+        for block in &mut blocks {
+            block.sort_unstable();
+        }
         blocks
     }
 
