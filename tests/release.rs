@@ -17,4 +17,5 @@ mod same;
 mod scheme;
 mod split;
 mod support;
+mod tables;
 mod tamper;

@@ -336,6 +336,13 @@ impl Recoding {
         if let Some(missing) = self.quasi_identifiers.keys().find(|name| input.index_of(name).is_err()) {
             return Err(Error::column(missing, "is a quasi-identifier of the release that the new rows do not have", "add the column"));
         }
+        let shown = |name: &&String| {
+            let column = self.policy.declaration(self.table, name);
+            column.is_some_and(|column| !column.is_dropped() && (column.role != Role::Subject || self.keeps_subject))
+        };
+        if let Some(missing) = self.listed.iter().flatten().filter(shown).find(|name| input.index_of(name).is_err()) {
+            return Err(Error::column(missing, "is in the product and not in the new rows", "add the column"));
+        }
         Ok(parts)
     }
 }
