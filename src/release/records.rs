@@ -446,9 +446,12 @@ impl Workshop<'_> {
     }
 }
 
-/// What was fitted, with the classes that were written.
+/// What was fitted, with the classes that were written, unless rows were recoded by their neighbours: then no levels lead to these classes.
 fn with_classes(mut fitted: Value, classes: Value) -> Value {
-    if let Some(fitted) = fitted.as_object_mut() {
+    let named =
+        |columns: &Value| columns.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>();
+    let levels: BTreeSet<String> = fitted["columns"].as_object().into_iter().flat_map(|columns| columns.keys().cloned()).collect();
+    if let (Some(fitted), true) = (fitted.as_object_mut(), levels == named(&classes["columns"])) {
         fitted.insert("classes".to_owned(), classes);
     }
     fitted

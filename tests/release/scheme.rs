@@ -258,3 +258,25 @@ fn old_and_new_rows_are_counted_together() {
     let odd = check(&rows(&vec![(25, "Bonn", "odd", 1); 100]));
     assert_eq!(odd.holds, Some(false), "{odd:?}");
 }
+
+/// Rows that were recoded by their neighbours have no levels that others could be put to.
+#[test]
+fn a_locally_recoded_product_is_made_anew() {
+    for search in ["mondrian", "microaggregation", "local"] {
+        let text = POLICY
+            .replace("suppression_limit", &format!("search = '{search}'\n    suppression_limit"))
+            .replace("    levels = { min = 1, max = 1 }\n", "")
+            .replace(", { name = 't-closeness', column = 'mood', t = 0.6, distance = 'equal' }", "");
+        let (run, outcome) = run(&text, &pool());
+        let outcome = outcome.unwrap_or_else(|error| panic!("{search}: {error}"));
+        let scheme = Scheme::from_json(&scheme_text(&outcome)).unwrap_or_else(|error| panic!("{search}: {error}"));
+        let policy = Policy::from_toml(&text).expect("a policy");
+        let error = scheme.recoding(&policy, "p").expect_err("no levels").to_string();
+        assert!(error.contains("products.p.search") && error.contains("anew"), "{error}");
+        // The table itself is counted like any other.
+        let written = outcome.release.join(outcome.product("p").and_then(|p| p.file.clone()).expect("a file"));
+        let found = verify_table(&policy, None, &[written], Some(&scheme)).expect("counted");
+        assert_eq!(found.holds, Some(true), "{search}: {found:?}");
+        drop(run);
+    }
+}
