@@ -140,7 +140,7 @@ impl Line {
                 } else if model.contains("sample-uniqueness") {
                     "{ name = 'sample-uniqueness', threshold = 0.01 }".to_owned()
                 } else if model.contains("population-uniqueness") {
-                    let estimator = model.split(['(', ')']).filter(|part| !part.is_empty()).next_back().unwrap_or_default();
+                    let estimator = model.split(['(', ')']).rfind(|part| !part.is_empty()).unwrap_or_default();
                     // The United States, as ARX has them.
                     format!("{{ name = 'population-uniqueness', threshold = 1e-4, population_size = 317238626, model = '{estimator}' }}")
                 } else {
@@ -244,7 +244,7 @@ fn not_reproduced(line: &Line) -> Option<&'static str> {
         Some("suppressed rows are one more class there, shares are of all rows, and what is suppressed next is chosen by its cost")
     } else if has("grassberger") && line.limit > 0.0 {
         Some("the estimator there is not the formula of the paper")
-    } else if has("(0.05,0.15)-presence") && (line.limit > 0.0 || line.suppressed.is_none()) {
+    } else if has("(0.05,0.15)-presence") && (line.limit > 0.0 || line.suppressed.is_none() || has("5-anonymity")) {
         Some(
             "people of the population who fit suppressed classes only are certainly absent, below the lower bound; ARX does not look at them",
         )

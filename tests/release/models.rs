@@ -488,3 +488,55 @@ fn the_steward_keeps_the_distribution_that_the_recipient_does_not_get() {
     assert_eq!(sum, 300);
     assert!(!read(&outcome.release).to_string().contains("references"));
 }
+
+#[test]
+fn item_support_and_diversity_hold_together() {
+    let text = "
+        version = 1
+        name = 'both'
+        [columns.town]
+        role = 'quasi-identifier'
+        [columns.artist]
+        role = 'item'
+        [columns.mood]
+        role = 'sensitive'
+        [[products]]
+        name = 'p'
+        kind = 'records'
+        suppression_limit = 0.9
+        item_support = { min_subjects = 3 }
+        models = [{ name = 'k-anonymity', k = 2 }, { name = 'distinct-l-diversity', column = 'mood', l = 2 }, { name = 't-closeness', column = 'mood', t = 0.5, distance = 'ordered' }]
+        [gate]
+        max_risk = 1.0
+        attacks = []
+    ";
+    let mut released = 0;
+    for seed in 0..12 {
+        let mut draws = Draws(seed);
+        let mut column =
+            |values: &[&'static str], rows: usize| -> Vec<&'static str> { (0..rows).map(|_| values[draws.below(values.len())]).collect() };
+        let events = batch([
+            ("town", texts(column(&["Aachen", "Bonn", "Calw", "Daun", "Essen"], 24))),
+            ("artist", texts(column(&["a", "b", "c", "d", "e", "f"], 24))),
+            ("mood", texts(column(&["calm", "sad", "wild"], 24))),
+        ]);
+        let (_run, outcome) = run(text, &events);
+        let outcome = match outcome {
+            Err(Error::NoSolution { .. }) => continue,
+            other => other.unwrap_or_else(|error| panic!("{error}")),
+        };
+        let written = Written::of(&outcome, "p");
+        let (town, mood) = (written.index("town"), written.index("mood"));
+        assert!(written.rows_by_class(&["artist"]).values().all(|&rows| rows >= 3));
+        let mut moods: BTreeMap<Option<String>, Vec<Option<String>>> = BTreeMap::new();
+        for row in &written.rows {
+            moods.entry(row[town].clone()).or_default().push(row[mood].clone());
+        }
+        assert!(moods.values().all(|moods| shares(moods).len() >= 2), "{moods:?}");
+        let product = outcome.product("p").expect("p");
+        assert!(product.guarantees.iter().all(|guarantee| guarantee.holds), "{:?}", product.guarantees);
+        assert!(verify(&outcome.release, &[], None).expect("a release").holds);
+        released += usize::from(!written.rows.is_empty());
+    }
+    assert!(released > 3, "{released} of 12 tables have rows left");
+}
