@@ -6,6 +6,7 @@ use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use backmask::release::{Scheme, TableVerification, verify, verify_table};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 const POLICY: &str = "
     version = 1
@@ -71,7 +72,7 @@ fn formats_and_types_do_not_matter() {
     let to = |column: &str, kind: DataType| {
         let schema = plain.schema();
         let columns = schema.fields().iter().zip(plain.columns()).map(|(field, array)| {
-            let array: ArrayRef = if field.name() == column { cast(array, &kind).expect("cast") } else { array.clone() };
+            let array: ArrayRef = if field.name() == column { cast(array, &kind).expect("cast") } else { Arc::clone(array) };
             (field.name().clone(), array)
         });
         RecordBatch::try_from_iter(columns.collect::<Vec<_>>()).expect("a batch")

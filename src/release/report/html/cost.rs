@@ -99,13 +99,8 @@ fn minimized(quality: &QualityReport) -> String {
 }
 
 /// Figures of single columns are called `figure.column`.
-const OF_COLUMNS: [(&str, &str); 5] = [
-    ("loss", "#Loss"),
-    ("granularity", "#Granularity"),
-    ("generalization-intensity", "#Intensity"),
-    ("normalized-entropy", "#Entropy"),
-    ("missing", "#Missing"),
-];
+const OF_COLUMNS: [(&str, &str); 4] =
+    [("loss", "#Loss"), ("generalization-intensity", "#Intensity"), ("normalized-entropy", "#Entropy"), ("missing", "#Missing")];
 
 fn metrics(section: &mut Markup, quality: &QualityReport) {
     let mut columns: BTreeMap<&str, BTreeMap<&str, f64>> = BTreeMap::new();
@@ -115,7 +110,9 @@ fn metrics(section: &mut Markup, quality: &QualityReport) {
             Some((figure, column)) if OF_COLUMNS.iter().any(|(known, _)| *known == figure) => {
                 columns.entry(column).or_default().insert(figure, *value);
             }
-            // What was left out and how large classes are is told above.
+            // The rest of the loss to one.
+            Some(("granularity", _)) => {}
+            // How large classes are is told above.
             _ if ["smallest-class", "median-class", "largest-class"].contains(&name.as_str()) => {}
             _ => rows.push(vec![name.clone(), number(*value)]),
         }
@@ -139,7 +136,7 @@ fn metrics(section: &mut Markup, quality: &QualityReport) {
                 std::iter::once((*column).to_owned()).chain(shown.iter().map(|(name, _)| figure(name))).collect()
             })
             .collect();
-        section.table("The same for each column, by several measures.", &heads, &cells);
+        section.table("Each column by several measures; 0 % is as it was.", &heads, &cells);
     }
     if !rows.is_empty() {
         section.table("The same result under every metric; lower is better.", &["Metric", "#Value"], &rows);
