@@ -175,13 +175,13 @@ fn with_population(kind: &str) -> String {
 }
 
 /// A pool of 120 of 300 people, drawn evenly, in files of two formats.
-fn sample_of_population(run: &Run, text: &str) -> Result<Outcome, Error> {
+fn sample_of_population(run: &Run, text: &str, format: SinkFormat) -> Result<Outcome, Error> {
     let all = people(5);
     write_csv(&run.path("all.csv"), &all);
     let input = run.path("sample.parquet");
     write_parquet(&input, &all.slice(0, 120));
     let text = text.replace("FILE", run.path("all.csv").to_str().expect("UTF-8"));
-    Anonymizer::new(policy(&text)).input([input]).output(run.out()).key(key()).threads(2).run()
+    Anonymizer::new(policy(&text)).input([input]).output(run.out()).key(key()).threads(2).format(format).run()
 }
 
 /// Levels of the release, applied to the population by hand.
@@ -204,9 +204,11 @@ fn population_classes(outcome: &Outcome) -> BTreeMap<Row, usize> {
 
 #[test]
 fn classes_fit_the_people_of_the_population_that_they_claim() {
-    for (kind, unit) in [("{ name = 'k-map', k = 12", Unit::Subject), ("{ name = 'delta-presence', min = 0.0, max = 0.45", Unit::Ratio)] {
+    let kinds = [("{ name = 'k-map', k = 12", Unit::Subject), ("{ name = 'delta-presence', min = 0.0, max = 0.45", Unit::Ratio)];
+    let formats = [SinkFormat::Parquet, SinkFormat::Csv, SinkFormat::IpcFile];
+    for ((kind, unit), format) in kinds.into_iter().flat_map(|kind| formats.map(|format| (kind, format))) {
         let place = Run::new();
-        let outcome = sample_of_population(&place, &with_population(kind)).unwrap_or_else(|error| panic!("{kind}: {error}"));
+        let outcome = sample_of_population(&place, &with_population(kind), format).unwrap_or_else(|error| panic!("{kind}: {error}"));
         let population = population_classes(&outcome);
         let written = Written::of(&outcome, "p");
         assert!(!written.rows.is_empty());
@@ -235,7 +237,7 @@ fn classes_fit_the_people_of_the_population_that_they_claim() {
 fn a_lower_bound_of_presence_leaves_nobody_out() {
     let place = Run::new();
     // Rows with a gap fit few people: some class of the population is always without a row, except at the top.
-    let outcome = sample_of_population(&place, &with_population("{ name = 'delta-presence', min = 0.3, max = 0.5"));
+    let outcome = sample_of_population(&place, &with_population("{ name = 'delta-presence', min = 0.3, max = 0.5"), SinkFormat::Csv);
     let outcome = outcome.expect("everybody fits *, *");
     let population = population_classes(&outcome);
     let written = classes(&Written::of(&outcome, "p"));
@@ -247,7 +249,7 @@ fn a_lower_bound_of_presence_leaves_nobody_out() {
 fn populations_that_do_not_fit_are_mistakes() {
     let refused = |text: &str, words: &str| {
         let place = Run::new();
-        let error = sample_of_population(&place, text).expect_err(words);
+        let error = sample_of_population(&place, text, SinkFormat::Parquet).expect_err(words);
         assert!(error.to_string().contains(words), "{error}");
         assert!(!place.out().join("release").exists());
     };

@@ -4,6 +4,7 @@
 //! handed over. [`html`] turns either into one self-contained page.
 
 mod audience;
+mod guarantee;
 mod html;
 mod measured;
 mod number;
@@ -17,9 +18,10 @@ mod golden;
 mod sample;
 
 pub use audience::Audience;
+pub use guarantee::{Guarantee, ReferenceUsed, Unit, Verified};
 pub use html::html;
 pub use measured::{Attack, ClassSizes, UnicityPoint};
 pub use types::{
-    Bounds, ColumnReport, Estimate, Excluded, GateVerdict, Guarantee, InputFile, LedgerReport, PrivacyLoss, ProductReport, Pseudonym,
-    QualityReport, ReferenceUsed, ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport, Unit, Verified,
+    Bounds, ColumnReport, Estimate, Excluded, GateVerdict, InputFile, LedgerReport, PrivacyLoss, ProductReport, Pseudonym, QualityReport,
+    ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport,
 };
