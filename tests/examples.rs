@@ -11,3 +11,4 @@ mod pseudonyms;
 mod support;
 mod tampering;
 mod tools;
+mod verifying;

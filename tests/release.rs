@@ -14,6 +14,8 @@ mod models;
 mod people;
 mod recoded;
 mod same;
+mod scheme;
 mod split;
 mod support;
+mod tables;
 mod tamper;

@@ -15,19 +15,30 @@ use crate::policy::{Model, RecordsProduct};
 use crate::units::Confidence;
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::{DataType, Schema, SchemaRef};
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// What a recount needs besides the file: it was counted when the levels were chosen and never leaves the steward.
 #[derive(Debug, Default)]
 pub(super) struct Evidence {
-    references: BTreeMap<String, FitDistribution>,
-    population: Option<Vec<RecordBatch>>,
-    /// Rows when the levels were chosen.
-    rows: u64,
+    pub(super) references: BTreeMap<String, FitDistribution>,
+    pub(super) population: Option<Vec<RecordBatch>>,
+    pub(super) against: Against,
+}
+
+/// With what the sensitive values of classes are compared.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Against {
+    /// The rows of the file.
+    #[default]
+    Released,
+    /// The table when the levels were chosen.
+    Fit,
+    /// The same, unless the file has all of its rows: so many.
+    FitOfRows(u64),
 }
 
 impl Evidence {
@@ -35,7 +46,7 @@ impl Evidence {
         Ok(Self {
             references: generalized.references().clone(),
             population: generalized.released_population()?,
-            rows: generalized.rows_at_fit(),
+            against: Against::FitOfRows(generalized.rows_at_fit()),
         })
     }
 
@@ -53,7 +64,12 @@ impl Evidence {
         for (path, leaf) in tree.iter_mut().zip(file.texts(column, &leaves)?) {
             path[0] = leaf;
         }
-        let reference = if rows == self.rows { Reference::Released } else { Reference::Fit { people, total: fit.total } };
+        let released = match self.against {
+            Against::Released => true,
+            Against::Fit => false,
+            Against::FitOfRows(at_fit) => rows == at_fit,
+        };
+        let reference = if released { Reference::Released } else { Reference::Fit { people, total: fit.total } };
         Ok(Basis { reference, tree })
     }
 }
@@ -67,7 +83,7 @@ struct Columns {
 
 impl Columns {
     fn of(path: &Path, schema: SchemaRef) -> Self {
-        Self { schema, is_text: path.extension().and_then(OsStr::to_str) == Some("csv") }
+        Self { schema, is_text: matches!(path.extension().and_then(OsStr::to_str), Some("csv" | "tsv" | "txt")) }
     }
 
     /// An array as the file gives it back.
@@ -105,6 +121,8 @@ impl Columns {
 pub(super) enum Rows<'a> {
     /// The file.
     File(&'a Path),
+    /// Several files that are one table.
+    Files(&'a [PathBuf]),
     /// The rows of the file with their owners, where the file does not tell people apart.
     Owned(&'a CodedTable),
 }
@@ -145,15 +163,24 @@ impl Recount<'_> {
         let quasi = &self.shape.quasi_identifiers;
         let make = || ModelCounter::new(quasi.iter().cloned(), sensitive.iter().copied(), self.people.clone());
         let (mut counter, columns) = match rows {
-            Rows::File(path) => {
-                let source: Arc<dyn Source> = open(path)?;
-                let columns = Columns::of(path, source.schema());
+            Rows::File(_) | Rows::Files(_) => {
+                let paths: Vec<&Path> = match rows {
+                    Rows::Files(paths) => paths.iter().map(PathBuf::as_path).collect(),
+                    Rows::File(path) => vec![path],
+                    Rows::Owned(_) => Vec::new(),
+                };
+                let mut sources = paths.iter().map(|path| open(path)).collect::<Result<Vec<Arc<dyn Source>>>>()?;
+                let columns = Columns::of(
+                    paths.first().copied().unwrap_or(Path::new("")),
+                    sources.first().map_or_else(|| Arc::new(Schema::empty()), |source| source.schema()),
+                );
                 let mut names: Vec<String> = quasi.iter().cloned().chain(sensitive.iter().map(|&name| name.to_owned())).collect();
                 if let People::Token(token) = &self.people {
                     names.push(token.clone());
                 }
                 let options = ReadOptions { columns: Some(names), threads: self.threads, ..ReadOptions::default() };
-                let counter = if names_no_columns(&source) { make() } else { crate::engine::fit(&[source], &options, make)? };
+                sources.retain(|source| !names_no_columns(source));
+                let counter = if sources.is_empty() { make() } else { crate::engine::fit(&sources, &options, make)? };
                 (counter, columns)
             }
             Rows::Owned(table) => {
@@ -250,13 +277,13 @@ mod tests {
         fs::write(&path, file).unwrap();
         let product = RecordsProduct { name: "p".to_owned(), models: vec![model], ..RecordsProduct::default() };
         let shape = Shape { quasi_identifiers: vec!["q".to_owned()], ..Shape::default() };
-        let mut evidence = Evidence { rows: file.lines().count() as u64 - 1, ..Evidence::default() };
+        let mut evidence = Evidence { against: Against::FitOfRows(file.lines().count() as u64 - 1), ..Evidence::default() };
         if let Some((people, rows)) = fit {
             let people: BTreeMap<_, _> =
                 people.iter().map(|&(value, people)| (Some(value.to_owned()).filter(|value| !value.is_empty()), people)).collect();
             let total = people.values().sum();
             evidence.references.insert("s".to_owned(), FitDistribution { people, total, tree: Vec::new() });
-            evidence.rows = rows;
+            evidence.against = Against::FitOfRows(rows);
         }
         let recount = Recount {
             product: &product,

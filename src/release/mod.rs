@@ -18,14 +18,18 @@ mod records;
 mod remake;
 pub mod report;
 mod rows;
+mod scheme;
 mod tokens;
 mod units;
 mod verify;
+mod verify_table;
 mod verify_tokens;
 
 pub use anonymizer::{Anonymizer, Outcome, Stage};
 pub use assess::assess;
+pub use scheme::{LeftOutRows, Outside, Recoding, Scheme};
 pub use verify::{Check, Verification, verify, verify_with_keys};
+pub use verify_table::{TableVerification, verify_table};
 
 use crate::error::Result;
 use crate::policy::Policy;

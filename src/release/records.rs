@@ -7,6 +7,7 @@ use super::guarantees::Evidence;
 use super::pool::PoolTable;
 use super::report::{ProductReport, Pseudonym};
 use super::rows::{ItemRows, PrioritizedRows, ReleasedRows};
+use super::scheme::ClassesWritten;
 use super::units::UNIT;
 use crate::error::{Error, Result};
 use crate::io::table::{CodedTable, CodedTableBuilder, NULL_CODE, OrderedRows, RowOrder, TableOptions, Then};
@@ -17,6 +18,7 @@ use crate::policy::{Column, Order, Otherwise, Policy, ProductKind, PseudonymSpec
 use crate::transform;
 use arrow::array::{Array, AsArray, RecordBatch, UInt32Array};
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -51,9 +53,9 @@ pub(super) struct Made {
     pub(super) report: ProductReport,
     pub(super) shape: Shape,
     /// Fitted hierarchies, for the steward.
-    pub(super) fitted: serde_json::Value,
+    pub(super) fitted: Value,
     /// What of them the release shows, for the recipient.
-    pub(super) shown: serde_json::Value,
+    pub(super) shown: Value,
     pub(super) pseudonyms: Vec<Pseudonym>,
     /// What the recount of the models needs besides the file.
     pub(super) evidence: Evidence,
@@ -107,7 +109,7 @@ impl Workshop<'_> {
         let mut pseudonyms = Vec::new();
         let outputs = self.outputs(&columns, keeps_token, &item_levels, &generalized, &marks, &mut report, &mut pseudonyms)?;
         let order = self.order_key(&pseudonyms);
-        let owned = self.write(path, format, &outputs, (keeps_token, order), (&marks, generalized.classes()))?;
+        let (owned, classes) = self.write(path, format, &outputs, (keeps_token, order), (&marks, generalized.classes()))?;
         self.describe(&marks, &mut report);
         generalized.describe(self, &mut report)?;
         let split = keeps_token && self.pool.units.is_some();
@@ -131,7 +133,7 @@ impl Workshop<'_> {
             path: path.to_owned(),
             report,
             shape,
-            fitted: generalized.fitted(),
+            fitted: with_classes(generalized.fitted(), classes),
             shown: generalized.shown(self, &marks)?,
             pseudonyms,
             evidence: Evidence::new(&generalized)?,
@@ -305,7 +307,7 @@ impl Workshop<'_> {
         outputs: &[OutputColumn],
         (keeps_token, order): (bool, &Key),
         (marks, classes): (&[Vec<u8>], Option<&[Vec<u32>]>),
-    ) -> Result<Option<CodedTable>> {
+    ) -> Result<(Option<CodedTable>, Value)> {
         let table = &self.pool.table;
         let seed = *order
             .derive(&Domain {
@@ -338,10 +340,13 @@ impl Workshop<'_> {
         let first = usize::from(units.is_some());
         let mut with_owners = owner.map(|_| self.owned_rows(&schema, units.is_some())).transpose()?;
         let mut alone = u32::try_from(units.map_or(Ok(0), |units| table.distinct(units))?).unwrap_or(NULL_CODE);
+        let is_quasi = |name: &str| self.pool.columns.get(name).is_some_and(|column| column.role == Role::QuasiIdentifier);
+        let mut written = ClassesWritten::new(outputs.iter().map(|output| (output.name.as_str(), output.data_type.clone())), is_quasi)?;
         let batches = (0..ordered.bins()).map(|bin| {
             let bin = ordered.bin(bin)?;
             let marks = bin.marks()?;
             let arrays = outputs.iter().map(|output| output.make(&bin, &marks)).collect::<Result<Vec<_>>>()?;
+            written.observe(&arrays)?;
             if let (Some(owner), Some((builder, schema))) = (owner, &mut with_owners) {
                 // The token itself comes first; its unit stands for it.
                 let mut arrays = arrays[first..].to_vec();
@@ -355,7 +360,7 @@ impl Workshop<'_> {
         });
         write_all(sink.as_mut(), batches, self.threads)?;
         sink.finish()?;
-        with_owners.map(|(builder, _)| builder.finish()).transpose()
+        Ok((with_owners.map(|(builder, _)| builder.finish()).transpose()?, written.finish()?))
     }
 
     /// A table for the written rows and their owners.
@@ -439,6 +444,17 @@ impl Workshop<'_> {
         let held_out = self.pool.held_out.iter().filter(|&&held| held).count() as u64;
         report.control_people = (held_out > 0).then_some(held_out);
     }
+}
+
+/// What was fitted, with the classes that were written, unless rows were recoded by their neighbours: then no levels lead to these classes.
+fn with_classes(mut fitted: Value, classes: Value) -> Value {
+    let named =
+        |columns: &Value| columns.as_array().into_iter().flatten().filter_map(Value::as_str).map(str::to_owned).collect::<BTreeSet<_>>();
+    let levels: BTreeSet<String> = fitted["columns"].as_object().into_iter().flat_map(|columns| columns.keys().cloned()).collect();
+    if let (Some(fitted), true) = (fitted.as_object_mut(), levels == named(&classes["columns"])) {
+        fitted.insert("classes".to_owned(), classes);
+    }
+    fitted
 }
 
 /// Whether the column is an identifier of which tokens are released.

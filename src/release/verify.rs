@@ -4,6 +4,7 @@ use super::measure::{k_anonymity, recount};
 use super::pool::{commitment, file_of};
 use super::remake::check_with_pool;
 use super::report::{Audience, Guarantee, ProductReport, Pseudonym, Report, Unit, Verified, html};
+use super::verify_table::check_model;
 use super::verify_tokens::{check_tokens, check_tokens_with_pool};
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
@@ -296,9 +297,10 @@ fn check_guarantee(
             None => check(&stated.name, &statement, Some(guarantee.achieved.is_none()), "no items".to_owned()),
         });
     }
-    let model = declared.models.iter().find(|model| model.name() == guarantee.model);
-    let Some(model @ Model::KAnonymity { k }) = model else {
-        return Ok(check(&stated.name, &statement, None, "this version cannot recount it".to_owned()));
+    let stated_model = |model: &&Model| Guarantee::of(model, Unit::Row, Verified::Unverifiable).parameters == guarantee.parameters;
+    let model = declared.models.iter().find(|model| model.name() == guarantee.model && stated_model(model));
+    let Some(model) = model else {
+        return Ok(check(&stated.name, &statement, Some(false), "the policy declares no such model".to_owned()));
     };
     let people = match (token, policy.subject.is_none()) {
         (Some(token), _) => People::Token(token.to_owned()),
@@ -311,6 +313,10 @@ fn check_guarantee(
         .filter(|column| column.role == Role::QuasiIdentifier && counted.columns.contains(&column.name))
         .map(|column| column.name.clone())
         .collect();
+    let Model::KAnonymity { k } = model else {
+        let (holds, found) = check_model(policy, declared, (model, guarantee), path, &quasi, people)?;
+        return Ok(check(&stated.name, &statement, holds, found));
+    };
     let classes = recount(path, &quasi, &people, 1)?;
     let found = k_anonymity(model, classes.claim(k.get()), k.get(), Verified::Release);
     if found.verified == Verified::Unverifiable {
@@ -504,17 +510,17 @@ fn check_gate(policy: &Policy, report: &Report) -> Check {
 
 /// Counts from one pass over a product, with plain hash maps of text.
 #[derive(Debug, Default)]
-struct Counted {
+pub(super) struct Counted {
     rows: u64,
     tokens: u64,
     /// Rows without a token.
     alone: u64,
     columns: Vec<String>,
-    smallest_support: Option<u64>,
+    pub(super) smallest_support: Option<u64>,
 }
 
 impl Counted {
-    fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
+    pub(super) fn count(policy: &Policy, declared: &RecordsProduct, path: &Path, token: Option<&str>) -> Result<Self> {
         let source = super::measure::open(path)?;
         let columns: Vec<String> = source.schema().fields().iter().map(|field| field.name().clone()).collect();
         if super::measure::names_no_columns(&source) {

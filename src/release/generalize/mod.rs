@@ -6,7 +6,7 @@ mod recode;
 mod rows;
 mod sensitive;
 
-pub(super) use population::population_file;
+pub(super) use population::{population_file, population_of};
 pub(super) use sensitive::FitDistribution;
 
 use self::population::Population;

@@ -7,7 +7,7 @@ use crate::policy::{Format, Input, Model, Policy, RecordsProduct};
 use crate::release::budget::Budget;
 use crate::release::pool::table_options;
 use crate::release::records::Workshop;
-use arrow::array::{Array, ArrayRef};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use std::path::PathBuf;
@@ -28,6 +28,13 @@ pub(in crate::release) fn population_file(product: &RecordsProduct) -> Option<&s
         Model::DeltaPresence { population, .. } => Some(population.as_str()),
         _ => None,
     })
+}
+
+/// The population of the product as it is, if a model needs one.
+pub(in crate::release) fn population_of(policy: &Policy, product: &RecordsProduct) -> Result<Option<Vec<RecordBatch>>> {
+    let Some(file) = population_file(product) else { return Ok(None) };
+    let sources = crate::listening::open(&[PathBuf::from(file)], product.source, &input(policy))?;
+    crate::io::read(&sources, &ReadOptions { threads: 1, ..ReadOptions::default() })?.collect::<Result<Vec<_>>>().map(Some)
 }
 
 impl Population {

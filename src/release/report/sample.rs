@@ -73,7 +73,18 @@ fn people() -> ProductReport {
             metric: Metric::Loss,
             aggregate: AggregateFunction::ArithmeticMean,
             value: json!(0.214_532),
-            all: [("loss".to_owned(), 0.214_532), ("discernibility".to_owned(), 248_114.0), ("precision".to_owned(), 0.2261)].into(),
+            all: [
+                ("loss".to_owned(), 0.214_532),
+                ("discernibility".to_owned(), 248_114.0),
+                ("precision".to_owned(), 0.2261),
+                ("loss.birth_year".to_owned(), 0.083),
+                ("loss.country".to_owned(), 0.56),
+                ("loss.gender".to_owned(), 0.0006),
+                ("normalized-entropy.birth_year".to_owned(), 0.31),
+                ("normalized-entropy.country".to_owned(), 0.62),
+                ("normalized-entropy.gender".to_owned(), 0.0),
+            ]
+            .into(),
         }),
         search: Some(SearchReport { nodes: 40, checked: 17, optimal: true, seconds: Some(0.031) }),
         attacks: Some(vec![Attack {

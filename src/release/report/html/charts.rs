@@ -2,6 +2,7 @@
 
 use super::markup::Markup;
 use crate::release::report::measured::{ClassSizes, UnicityPoint};
+use crate::release::report::types::Estimate;
 use crate::release::report::wording::{count, percent};
 use crate::risk::DecileRate;
 
@@ -25,7 +26,7 @@ fn unit(share: f64) -> f64 {
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a coordinate in a picture")]
-fn real(number: impl TryInto<u64>) -> f64 {
+pub(super) fn real(number: impl TryInto<u64>) -> f64 {
     number.try_into().unwrap_or(u64::MAX) as f64
 }
 
@@ -202,6 +203,78 @@ pub(super) fn unicity(markup: &mut Markup, points: &[UnicityPoint], limit: f64) 
         text(svg, "soft", "middle", f64::midpoint(LEFT, WIDTH - RIGHT), HEIGHT - 8.0, "items of a person that the attacker knows");
         legend(svg, with_before);
     });
+}
+
+/// Width that names beside horizontal bars get, and the height of a bar with its gap.
+const NAMES: f64 = 170.0;
+const ROW: f64 = 26.0;
+
+/// A name that fits beside a bar: about 7 units a character.
+fn short(name: &str) -> String {
+    const MOST: usize = 22;
+    if name.chars().count() <= MOST { name.to_owned() } else { name.chars().take(MOST - 1).chain(['…']).collect() }
+}
+
+/// A picture of horizontal rows on a scale of percent from 0 to `highest`; `inner` draws one row, given its middle and the place of a share.
+fn lying(
+    markup: &mut Markup,
+    (title, description): (&str, &str),
+    highest: f64,
+    names: &[&str],
+    inner: impl Fn(&mut Markup, usize, f64, &dyn Fn(f64) -> f64),
+) {
+    let height = ROW * real(names.len()) + 34.0;
+    let view = format!("0 0 {WIDTH} {}", coordinate(height));
+    markup.element("svg", &[("viewBox", &view), ("role", "img"), ("aria-label", title)], |svg| {
+        svg.leaf("title", &[], title).leaf("desc", &[], description);
+        let right = WIDTH - 62.0;
+        let at = |share: f64| NAMES + (right - NAMES) * (unit(share) / highest).min(1.0);
+        let bottom = height - 24.0;
+        for step in 0..=4 {
+            let share = highest * f64::from(step) / 4.0;
+            line(svg, if step == 0 { "axis" } else { "grid" }, (at(share), 4.0), (at(share), bottom));
+            text(svg, "soft", "middle", at(share), height - 8.0, &percent(share));
+        }
+        for (index, name) in names.iter().enumerate() {
+            let middle = 6.0 + ROW * (real(index) + 0.5);
+            text(svg, "soft", "end", NAMES - 8.0, middle + 4.0, &short(name));
+            inner(svg, index, middle, &at);
+        }
+    });
+}
+
+/// Bars: the share of information that each column lost.
+pub(super) fn losses(markup: &mut Markup, losses: &[(&str, f64)]) {
+    let names: Vec<&str> = losses.iter().map(|(name, _)| *name).collect();
+    let worst = losses.iter().copied().reduce(|worst, next| if next.1 > worst.1 { next } else { worst });
+    let description = worst.map_or_else(String::new, |(name, loss)| format!("Most was lost in {name}: {}.", percent(unit(loss))));
+    lying(markup, ("Information lost by column", &description), 1.0, &names, |svg, index, middle, at| {
+        let loss = losses.get(index).map_or(0.0, |(_, loss)| unit(*loss));
+        bar(svg, "after", at(0.0), at(loss) - at(0.0), middle - 8.0, middle + 8.0);
+        text(svg, "soft", "start", at(loss) + 6.0, middle + 4.0, &percent(loss));
+    });
+}
+
+/// Dots with their intervals.
+pub(super) fn intervals(markup: &mut Markup, estimates: &[Estimate]) {
+    let names: Vec<&str> = estimates.iter().map(|estimate| estimate.model.as_str()).collect();
+    let largest = estimates.iter().map(|estimate| unit(estimate.value).max(estimate.high.map_or(0.0, unit))).fold(0.0, f64::max);
+    lying(
+        markup,
+        ("Estimates and their intervals", "The table above says the same in figures."),
+        [0.0004, 0.004].into_iter().find(|step| largest <= *step).unwrap_or_else(|| scale(largest)),
+        &names,
+        |svg, index, middle, at| {
+            let Some(estimate) = estimates.get(index) else { return };
+            if let (Some(low), Some(high)) = (estimate.low, estimate.high) {
+                line(svg, "whisker", (at(low), middle), (at(high), middle));
+                for end in [low, high] {
+                    line(svg, "whisker", (at(end), middle - 5.0), (at(end), middle + 5.0));
+                }
+            }
+            svg.void("circle", &[("class", "after"), ("cx", &coordinate(at(estimate.value))), ("cy", &coordinate(middle)), ("r", "4")]);
+        },
+    );
 }
 
 /// Small bars, one for each tenth of the people, from the most ordinary to the rarest, with the gate's limit.

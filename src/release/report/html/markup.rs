@@ -77,19 +77,25 @@ impl Markup {
         self.text.push_str(end);
     }
 
-    /// A table with a caption, column heads and rows of texts. Columns whose head begins with `#` hold numbers and are aligned to the right.
+    /// A table with a caption, column heads and rows of texts. Columns whose head begins with `#` hold numbers and are aligned to the right; those
+    /// whose head begins with `~` are not broken into lines.
     pub(super) fn table(&mut self, caption: &str, heads: &[&str], rows: &[Vec<String>]) -> &mut Self {
-        let numeric: Vec<bool> = heads.iter().map(|head| head.starts_with('#')).collect();
-        let class = |column: usize| -> Attributes<'static> { if numeric.get(column) == Some(&true) { &[("class", "n")] } else { &[] } };
+        let class = |column: usize| -> Attributes<'static> {
+            match heads.get(column).and_then(|head| head.chars().next()) {
+                Some('#') => &[("class", "n")],
+                Some('~') => &[("class", "w")],
+                _ => &[],
+            }
+        };
         self.element("div", &[("class", "scroll")], |outer| {
             outer.element("table", &[], |table| {
                 table.leaf("caption", &[], caption);
                 table.element("thead", &[], |head| {
                     head.element("tr", &[], |row| {
-                        for (column, title) in heads.iter().enumerate() {
+                        for title in heads {
                             let attributes: Attributes<'_> =
-                                if class(column).is_empty() { &[("scope", "col")] } else { &[("scope", "col"), ("class", "n")] };
-                            row.leaf("th", attributes, title.trim_start_matches('#'));
+                                if title.starts_with('#') { &[("scope", "col"), ("class", "n")] } else { &[("scope", "col")] };
+                            row.leaf("th", attributes, title.trim_start_matches(['#', '~']));
                         }
                     });
                 });

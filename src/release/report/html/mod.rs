@@ -1,6 +1,7 @@
 //! The report as one page: no scripts, no network, readable in print, in dark and by screen readers.
 
 mod charts;
+mod cost;
 mod markup;
 mod page;
 mod product;

@@ -1,14 +1,14 @@
 //! The section of one product.
 
 use super::charts;
+use super::cost;
 use super::markup::Markup;
 use super::page::bullets;
 use crate::policy::{AttackName, ProductKind};
 use crate::release::report::measured::Attack;
 use crate::release::report::statements::{column_role, parameters, unit};
-use crate::release::report::types::{Guarantee, ProductReport, Verified};
+use crate::release::report::types::{Guarantee, ProductReport, ReferenceUsed, Verified};
 use crate::release::report::wording::{count, counted, list, number, percent};
-use serde_json::Value;
 
 fn kind(kind: ProductKind) -> &'static str {
     match kind {
@@ -39,10 +39,11 @@ pub(super) fn section(main: &mut Markup, product: &ProductReport, limit: f64) {
         bullets(section, &product.notes);
         columns(section, product);
         guarantees(section, product);
+        estimates(section, product);
         private(section, product);
         pictures(section, product, limit);
         attacks(section, product, limit);
-        transformation(section, product);
+        cost::section(section, product);
         utility(section, product);
         steward(section, product);
     });
@@ -98,41 +99,63 @@ fn guarantees(section: &mut Markup, product: &ProductReport) {
     section.leaf("h3", &[], "Guarantees");
     if product.guarantees.is_empty() {
         section.leaf("p", &[], "None. Only the attacks below say anything about this product.");
-    } else {
-        let rows: Vec<_> = product
-            .guarantees
-            .iter()
-            .map(|guarantee| {
-                vec![
-                    guarantee.model.clone(),
-                    parameters(guarantee),
-                    achieved(guarantee),
-                    unit(guarantee.unit).to_owned(),
-                    if guarantee.holds { "✓\u{a0}holds" } else { "✗\u{a0}fails" }.to_owned(),
-                    verified(guarantee.verified).to_owned(),
-                ]
-            })
-            .collect();
-        section.table(
-            "Promises about the file, counted again from what was written. Only “people” protects a whole person.",
-            &["Model", "Declared", "#Achieved", "Counts", "Result", "Checked"],
-            &rows,
-        );
+        return;
     }
-    if !product.estimates.is_empty() {
-        let rows: Vec<_> = product
-            .estimates
-            .iter()
-            .map(|estimate| {
-                let end = |end: Option<f64>| end.map_or_else(|| "–".to_owned(), number);
-                vec![estimate.model.clone(), number(estimate.value), end(estimate.low), end(estimate.high)]
-            })
-            .collect();
-        section.table(
-            "Estimates about people outside the data: models say so, nobody promises it.",
-            &["Model", "#Value", "#Low", "#High"],
-            &rows,
-        );
+    let compares = product.guarantees.iter().any(|guarantee| guarantee.reference.is_some());
+    let rows: Vec<_> = product
+        .guarantees
+        .iter()
+        .map(|guarantee| {
+            let mut cells = vec![
+                guarantee.model.clone(),
+                parameters(guarantee),
+                achieved(guarantee),
+                unit(guarantee.unit).to_owned(),
+                if guarantee.holds { "✓\u{a0}holds" } else { "✗\u{a0}fails" }.to_owned(),
+                verified(guarantee.verified).to_owned(),
+            ];
+            if compares {
+                cells.push(reference(guarantee.reference).to_owned());
+            }
+            cells
+        })
+        .collect();
+    let mut heads = vec!["Model", "Declared", "#Achieved", "Counts", "~Result", "Checked"];
+    heads.extend(compares.then_some("Compared with"));
+    section.table("Promises about the file, counted again from what was written. Only “people” protects a whole person.", &heads, &rows);
+}
+
+fn reference(reference: Option<ReferenceUsed>) -> &'static str {
+    match reference {
+        Some(ReferenceUsed::Released) => "the released rows",
+        Some(ReferenceUsed::Fit) => "the table before suppression",
+        None => "–",
+    }
+}
+
+fn estimates(section: &mut Markup, product: &ProductReport) {
+    if product.estimates.is_empty() {
+        return;
+    }
+    section.leaf("h3", &[], "Estimates");
+    let rows: Vec<_> = product
+        .estimates
+        .iter()
+        .map(|estimate| {
+            let end = |end: Option<f64>| end.map_or_else(|| "–".to_owned(), number);
+            vec![estimate.model.clone(), number(estimate.value), end(estimate.low), end(estimate.high)]
+        })
+        .collect();
+    section.table("About people outside the data: models say so, nobody promises it.", &["Model", "#Value", "#Low", "#High"], &rows);
+    // Shares can be drawn on one scale.
+    let shares = product.estimates.iter().all(|estimate| (0.0..=1.0).contains(&estimate.value));
+    if shares {
+        section.element("div", &[("class", "charts")], |all| {
+            all.element("figure", &[], |figure| {
+                charts::intervals(figure, &product.estimates);
+                figure.leaf("figcaption", &[], "Dots are estimates, lines their intervals.");
+            });
+        });
     }
 }
 
@@ -159,6 +182,7 @@ fn pictures(section: &mut Markup, product: &ProductReport, limit: f64) {
     if product.class_sizes.is_none() && product.unicity.is_empty() {
         return;
     }
+    cost::classes(section, product);
     section.element("div", &[("class", "charts")], |charts| {
         if let Some(sizes) = &product.class_sizes {
             charts.element("figure", &[], |figure| {
@@ -265,45 +289,6 @@ fn attack_row(row: &mut Markup, attack: &Attack, [baseline, excess, raw, tenths]
                 charts::deciles(cell, &attack.deciles, limit);
             }
         });
-    }
-}
-
-fn transformation(section: &mut Markup, product: &ProductReport) {
-    let mut facts: Vec<(&str, String)> = Vec::new();
-    if let Some(done) = &product.transformation {
-        facts.push(("Rows left out", count(done.suppressed_rows)));
-        facts.push(("People left out", count(done.suppressed_subjects)));
-        if done.equivalence_classes > 0 {
-            facts.push(("Classes", count(done.equivalence_classes)));
-            facts.push(("Average class", format!("{:.1}", done.average_class_size)));
-        }
-    }
-    if let Some(quality) = &product.quality {
-        let value = match &quality.value {
-            Value::Number(value) => value.as_f64().map_or_else(|| value.to_string(), number),
-            Value::Array(values) => values.iter().filter_map(Value::as_f64).map(number).collect::<Vec<_>>().join(", "),
-            other => other.to_string(),
-        };
-        let name = |value: Result<Value, _>| -> String { value.ok().as_ref().and_then(Value::as_str).unwrap_or("–").to_owned() };
-        let metric = name(serde_json::to_value(quality.metric));
-        let aggregate = name(serde_json::to_value(quality.aggregate));
-        facts.push(("Minimized", format!("{metric} ({aggregate}): {value}")));
-    }
-    if let Some(search) = &product.search {
-        let proved = if search.optimal { "proved to be the best" } else { "not proved to be the best" };
-        facts.push(("Search", format!("{} of {} transformations checked, {proved}", count(search.checked), count(search.nodes))));
-        if let Some(seconds) = search.seconds {
-            facts.push(("Search time", format!("{seconds:.2} s")));
-        }
-    }
-    if facts.is_empty() {
-        return;
-    }
-    section.leaf("h3", &[], "What it cost");
-    section.facts(&facts);
-    if let Some(quality) = product.quality.as_ref().filter(|quality| !quality.all.is_empty()) {
-        let rows: Vec<_> = quality.all.iter().map(|(metric, value)| vec![metric.clone(), number(*value)]).collect();
-        section.table("The same result under every metric; lower is better.", &["Metric", "#Value"], &rows);
     }
 }
 
