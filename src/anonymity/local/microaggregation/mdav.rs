@@ -70,6 +70,7 @@ mod tests {
     use std::sync::Arc;
 
     /// The definition, read out: sets of points, sorted lists, no places.
+    #[expect(clippy::cast_precision_loss, reason = "few points")]
     fn plain(numbers: &[(f64, f64)], k: usize) -> Vec<Vec<usize>> {
         let distance = |one: (f64, f64), two: (f64, f64)| (one.0 - two.0) * (one.0 - two.0) + (one.1 - two.1) * (one.1 - two.1);
         let mean = |left: &[usize]| {
