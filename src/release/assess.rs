@@ -4,7 +4,7 @@ use super::anonymizer::now;
 use super::attacks::{entry, entry_of_rows, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::gate;
-use super::measure::{k_anonymity, recount_table};
+use super::guarantees::{Evidence, Recount, Rows};
 use super::pool::{self, PoolOptions, PoolTable};
 use super::records::{Shape, is_token_of_identifier, item_levels};
 use super::report::{Attack, ClassSizes, ProductReport, Report, UnicityPoint, Verified};
@@ -12,13 +12,13 @@ use super::rows::ReleasedRows;
 use crate::anonymity::verify::People;
 use crate::error::{Error, Result};
 use crate::keys::Key;
-use crate::policy::{AttackName, Model, Policy, Product, ProductKind, RecordsProduct, Role};
+use crate::policy::{AttackName, Distance, Model, Policy, Product, ProductKind, RecordsProduct, Role};
 use std::path::PathBuf;
 
 /// Measures what an attacker achieves against the inputs as they are, under the roles that the policy gives to their columns. Nothing is changed and nothing is written.
 ///
-/// Every `records` product of the policy is assessed as if its columns were handed over untreated: the models are tested with level 0 of every hierarchy, and
-/// the attacks of the gate are run. If the inputs are a release themselves, this is what that release risks.
+/// Every `records` product of the policy is assessed as if its columns were handed over untreated: the models are tested with level 0 of every hierarchy (those about a
+/// population and t-closeness by a hierarchy are not), and the attacks of the gate are run. If the inputs are a release themselves, this is what that release risks.
 ///
 /// # Errors
 /// The policy does not fit the inputs, or an input is damaged.
@@ -88,12 +88,20 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     report.subjects = Some(pool.people()?);
     report.accepted_risk.clone_from(&product.accept_risk);
     if !shape.quasi_identifiers.is_empty() {
-        let classes = recount_table(&pool.table, &shape.quasi_identifiers, people(&shape, subject.as_deref()))?;
-        for model in &product.models {
-            if let Model::KAnonymity { k } = model {
-                report.guarantees.push(k_anonymity(model, classes.claim(k.get()), k.get(), Verified::Release));
-            }
+        let (measured, left): (Vec<Model>, Vec<Model>) = product.models.iter().cloned().partition(needs_only_the_table);
+        for model in left {
+            report.steward_notes.push(format!("{}: not measured here; it needs more than the table", model.name()));
         }
+        let recount = Recount {
+            product: &RecordsProduct { models: measured, ..product.clone() },
+            shape: &shape,
+            evidence: &Evidence::default(),
+            people: people(&shape, subject.as_deref()),
+            verified: Verified::Release,
+            confidence: policy.gate.confidence,
+            threads: 1,
+        };
+        let classes = recount.run(&Rows::Owned(&pool.table), &mut report)?;
         report.class_sizes = Some(ClassSizes { before: None, after: classes.class_size_histogram });
     }
     let attacks = policy.gate.attacks.clone().unwrap_or_else(|| vec![AttackName::KnownItems, AttackName::KnownValues]);
@@ -119,6 +127,17 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     }
     report.attacks = Some(results);
     Ok(report)
+}
+
+/// Whether a model is a statement about the table alone: not about a population, and not by a hierarchy that is fitted only when levels are chosen.
+fn needs_only_the_table(model: &Model) -> bool {
+    !matches!(
+        model,
+        Model::KMap { .. }
+            | Model::DeltaPresence { .. }
+            | Model::PopulationUniqueness { .. }
+            | Model::TCloseness { distance: Distance::Hierarchical, .. }
+    )
 }
 
 /// How the rows of the table belong to people.

@@ -8,13 +8,12 @@ use super::report::{Attack, ClassSizes, Guarantee, ProductReport, UnicityPoint, 
 use super::rows::ReleasedRows;
 use super::units::UNIT;
 use crate::anonymity::verify::{Claim, ClassCounter, ClassReport, People};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::io::table::{CodedTable, CodedTableBuilder, TableOptions};
 use crate::io::{PlainFile, ReadOptions, Source, open_table, read};
 use crate::matrix::item_support;
 use crate::pipeline::Fit;
 use crate::policy::{AttackName, Model, Policy, RecordsProduct, Role};
-use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Field, Schema};
 use std::path::Path;
 use std::sync::Arc;
@@ -102,16 +101,6 @@ pub(super) fn recount(path: &Path, quasi_identifiers: &[String], people: &People
         return ClassCounter::new(quasi_identifiers.iter().cloned(), people.clone()).finish();
     }
     crate::engine::fit(&[source], &options, || ClassCounter::new(quasi_identifiers.iter().cloned(), people.clone()))?.finish()
-}
-
-/// Counts classes in a table that is held as codes.
-pub(super) fn recount_table(table: &CodedTable, quasi_identifiers: &[String], people: People) -> Result<ClassReport> {
-    let mut counter = ClassCounter::new(quasi_identifiers.iter().cloned(), people);
-    for chunk in 0..table.chunks() {
-        let arrays = (0..table.schema().fields().len()).map(|column| table.array(chunk, column)).collect::<Result<Vec<_>>>()?;
-        counter.observe(&RecordBatch::try_new(table.schema(), arrays).map_err(|e| Error::arrow("recounting", &e))?)?;
-    }
-    counter.finish()
 }
 
 impl Measurement<'_> {

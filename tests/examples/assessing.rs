@@ -38,6 +38,52 @@ fn a_released_product_is_assessed_as_it_is() {
 }
 
 #[test]
+fn every_model_about_the_table_is_measured() {
+    let scratch = Scratch::new();
+    // Two classes by city; a person's mood is one of three in Aachen, and the same for everybody in Bergen.
+    let mut text = "city,mood\n".to_owned();
+    for person in 0..60 {
+        text.push_str(&if person % 2 == 0 { format!("Aachen,{}\n", person % 3) } else { "Bergen,7\n".to_owned() });
+    }
+    scratch.write("moods.csv", text);
+    let policy = r#"
+version = 1
+name = "moods"
+[columns.city]
+role = "quasi-identifier"
+[columns.mood]
+role = "sensitive"
+[[products]]
+name = "people"
+kind = "records"
+models = [
+  { name = "k-anonymity", k = 30 },
+  { name = "distinct-l-diversity", column = "mood", l = 2 },
+  { name = "t-closeness", column = "mood", t = 0.6, distance = "equal" },
+  { name = "population-uniqueness", threshold = 0.1, population_size = 1000 },
+]
+[gate]
+attacks = []
+"#;
+    scratch.write("moods.toml", policy);
+    let report = scratch.run("assess", &["--input", "moods.csv", "--policy", "moods.toml"]).ends(0).json();
+    let found: Vec<_> = report["products"][0]["guarantees"]
+        .as_array()
+        .expect("guarantees")
+        .iter()
+        .map(|found| {
+            (
+                found["model"].as_str().expect("a name"),
+                found["achieved"].as_f64().expect("a figure"),
+                found["holds"].as_bool().expect("an answer"),
+            )
+        })
+        .collect();
+    // In Bergen one mood has the share 1 where the table has 1/2.
+    assert_eq!(found, [("k-anonymity", 30.0, true), ("distinct-l-diversity", 1.0, false), ("t-closeness", 0.5, true)]);
+}
+
+#[test]
 fn assess_only_publishes_nothing_and_says_what_the_gate_would_do() {
     let scratch = Scratch::new();
     let before = files(&scratch.path(""));

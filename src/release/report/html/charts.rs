@@ -6,7 +6,7 @@ use crate::release::report::types::Estimate;
 use crate::release::report::wording::{count, percent};
 use crate::risk::DecileRate;
 
-const WIDTH: f64 = 520.0;
+const WIDTH: f64 = 620.0;
 const HEIGHT: f64 = 270.0;
 const LEFT: f64 = 46.0;
 const RIGHT: f64 = 12.0;
