@@ -1,6 +1,7 @@
 //! Measuring without publishing.
 
 use super::support::{POLICY, Scratch, files, policy_with_tokens};
+use std::fmt::Write;
 
 #[test]
 fn a_raw_pool_is_assessed_and_nothing_is_written() {
@@ -43,7 +44,11 @@ fn every_model_about_the_table_is_measured() {
     // Two classes by city; a person's mood is one of three in Aachen, and the same for everybody in Bergen.
     let mut text = "city,mood\n".to_owned();
     for person in 0..60 {
-        text.push_str(&if person % 2 == 0 { format!("Aachen,{}\n", person % 3) } else { "Bergen,7\n".to_owned() });
+        if person % 2 == 0 {
+            writeln!(text, "Aachen,{}", person % 3).expect("text");
+        } else {
+            text.push_str("Bergen,7\n");
+        }
     }
     scratch.write("moods.csv", text);
     let policy = r#"
