@@ -31,8 +31,9 @@ pub(crate) fn domain<'a>(options: &'a Options, column: &'a str, period: &'a str)
 
 /// A column of the table by its name.
 pub(crate) fn index_of(schema: &Schema, column: &str) -> Result<usize> {
-    let known = || schema.fields().iter().map(|field| field.name().as_str()).collect::<Vec<_>>().join(", ");
-    schema.index_of(column).map_err(|_| Error::column(column, "is not in the table", format!("its columns are {}", known())))
+    // The names are not listed: of a text without a header they may be the values of its first row.
+    let remedy = || format!("name one of its {} columns, letter by letter", schema.fields().len());
+    schema.index_of(column).map_err(|_| Error::column(column, "is not in the table", remedy()))
 }
 
 /// Makes the pseudonymizer of a period.

@@ -284,6 +284,13 @@ fn values_outside_the_alphabet_are_told_by_row() {
 }
 
 #[test]
+fn a_first_row_that_is_taken_for_names_is_not_shown() {
+    let scratch = scratch();
+    scratch.write("headless.csv", "sesame-1,sesame-a\nsesame-2,sesame-b\n");
+    leaves_nothing(&scratch, || pseudonymize(&scratch, "headless.csv", "x.csv", &["name"], "blake3", &[]), 2, &["name", "2 columns"]);
+}
+
+#[test]
 fn an_alphabet_of_integers_is_refused_rather_than_ignored() {
     let scratch = scratch();
     scratch.write("numbers.jsonl", "{\"id\": 40000001}\n{\"id\": 40000002}\n");

@@ -1,3 +1,5 @@
+//! Estimators against published figures and against each other.
+
 use super::*;
 use rand::rngs::ChaCha20Rng;
 use rand::{Rng, RngExt, SeedableRng};

@@ -1,3 +1,5 @@
+//! Codebooks: there and back, and every kind of damage.
+
 use super::super::dense::DenseFit;
 use super::*;
 use crate::pipeline::{Fit, Kernel};

@@ -1,3 +1,5 @@
+//! Numbers against an order that is sorted plainly, and their uniformity over keys.
+
 use super::*;
 use arrow::array::{DictionaryArray, LargeStringArray, StringArray, StringViewArray, new_empty_array};
 use arrow::datatypes::{Int32Type, TimeUnit};

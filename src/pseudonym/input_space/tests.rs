@@ -1,3 +1,5 @@
+//! Bounds against counts that are worked out by hand.
+
 use super::*;
 use arrow::array::{
     BinaryArray, BooleanArray, Date32Array, Decimal128Array, DictionaryArray, FixedSizeBinaryArray, Float64Array, Int8Array, Int32Array,
