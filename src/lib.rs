@@ -97,8 +97,10 @@ pub use arrow;
 pub use parquet;
 
 pub mod anonymity;
+pub mod dp;
 pub mod engine;
 pub mod error;
+pub mod history;
 pub mod io;
 pub mod keys;
 pub mod listening;
@@ -111,6 +113,7 @@ pub mod release;
 pub mod risk;
 pub mod transform;
 pub mod units;
+pub mod utility;
 
 pub use error::{Error, Result};
 

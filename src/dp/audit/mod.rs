@@ -1,0 +1,1 @@
+//! Statistical audits that try to refute what a mechanism claims.

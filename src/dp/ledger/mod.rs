@@ -1,0 +1,1 @@
+//! The persisted record of all spending on a pool.

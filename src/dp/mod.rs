@@ -1,0 +1,7 @@
+//! Differential privacy: exact noise, mechanisms, accounting, and the ledger of what was spent.
+
+pub mod accounting;
+pub mod audit;
+pub mod ledger;
+pub mod mechanism;
+pub mod noise;

@@ -1,0 +1,1 @@
+//! Taste profiles of groups of people.

@@ -1,0 +1,1 @@
+//! Short unlinkable pieces of histories.

@@ -1,0 +1,4 @@
+//! Listening histories as products: groups of people, and short pieces that nobody can link.
+
+pub mod cohorts;
+pub mod fragments;
