@@ -31,6 +31,8 @@ impl Policy {
                     check_split(&key, self, records)?;
                     check_records(&key, self, records)?;
                 }
+                Product::Cohorts(_) => {}
+                Product::Fragments(_) => {}
                 other => return Err(Error::unsupported(format!("{key}.kind"), format!("the product kind {}", other.kind().name()))),
             }
         }
