@@ -3,3 +3,4 @@
 pub mod cohorts;
 pub mod fragments;
 pub mod items;
+pub mod sessions;
