@@ -4,9 +4,11 @@
 //! confidence bound, the same for each tenth of the people, and the number that the gate compares with its limit. Attacks measure; they prove nothing about other attacks.
 //!
 //! - [`KnownItems`]: the attacker knows some items of a person (unicity).
+//! - [`KnownFragmentItems`]: the same where the release holds pieces of histories.
 //! - [`KnownValues`]: the attacker knows one to three columns of a row.
 //! - [`attack_seed`]: randomness that cannot be rolled again.
 
+mod known_fragments;
 mod known_items;
 mod known_values;
 mod owners;
@@ -14,6 +16,7 @@ mod result;
 mod seed;
 mod target;
 
+pub use known_fragments::KnownFragmentItems;
 pub use known_items::KnownItems;
 pub use known_values::KnownValues;
 pub use result::{AttackOptions, AttackResult, Combination, DecileRate, MatchSets};
