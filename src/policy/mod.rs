@@ -24,6 +24,7 @@ mod write;
 pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimits, Missing, Role, TimeUnit, Treatment};
 pub use dp::{Aggregate, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct};
 pub use gate::{AttackName, Gate, GateOn};
+pub(crate) use history_columns::{HistoryColumns, HistoryProduct};
 pub use histories::{Canonical, CohortsProduct, FragmentOrder, FragmentsProduct, SameItems, SessionCut, Support};
 pub use input::{Format, Input};
 pub use model::{Distance, EntropyEstimator, Model};

@@ -10,6 +10,7 @@ mod columns;
 mod gate;
 mod generalize;
 mod guarantees;
+mod histories;
 mod measure;
 mod outputs;
 mod pool;

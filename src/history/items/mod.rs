@@ -74,6 +74,15 @@ impl CanonicalItems {
         Ok(Self { codes, representatives })
     }
 
+    /// The same without an item, which is none: its code becomes [`NULL_CODE`].
+    #[must_use]
+    pub fn without(mut self, item: u32) -> Self {
+        if let Some(code) = self.codes.get_mut(item as usize) {
+            *code = NULL_CODE;
+        }
+        self
+    }
+
     /// Number of canonical codes.
     #[must_use]
     pub fn len(&self) -> usize {
@@ -126,6 +135,8 @@ mod tests {
         let same = CanonicalItems::of_keys::<u8>(&[None, None, None], &[1, 1, 1], &[1, 1, 1]).unwrap();
         assert_eq!((same.len(), same.merged(), same.code_of(3), same.code_of(NULL_CODE)), (3, 0, NULL_CODE, NULL_CODE));
         assert_eq!(same, CanonicalItems::all_different(3).unwrap());
+        let fewer = same.without(1).without(7);
+        assert_eq!((fewer.code_of(0), fewer.code_of(1), fewer.code_of(2)), (0, NULL_CODE, 2));
         assert!(CanonicalItems::of_keys(&[Some(1)], &[], &[1]).is_err());
         assert!(CanonicalItems::of_keys::<u8>(&[], &[], &[]).unwrap().is_empty());
     }

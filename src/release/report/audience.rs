@@ -68,6 +68,7 @@ const FIELDS: &[(&str, Rule)] = &[
     ("products.class_sizes.before", Steward),
     ("products.unicity", Syntactic),
     ("products.unicity.before", Steward),
+    ("products.losses", Steward),
     ("products.utility", Syntactic),
     ("products.control_people", Steward),
     ("products.notes", Syntactic),
@@ -220,6 +221,7 @@ impl View {
             attacks,
             class_sizes,
             unicity,
+            losses,
             utility,
             control_people,
             notes,
@@ -259,6 +261,7 @@ impl View {
                 })
                 .filter(|point| point.before.is_some() || point.after.is_some())
                 .collect(),
+            losses: self.option("products.losses", losses.as_ref()),
             utility: self.option("products.utility", utility.as_ref()),
             control_people: self.option("products.control_people", control_people.as_ref()),
             notes: self.list("products.notes", notes),

@@ -3,7 +3,7 @@
 //! A number that does not apply is absent, never zero. Names are fixed: scripts of stewards and recipients read them.
 
 pub(super) use super::guarantee::{Guarantee, ReferenceUsed, Unit, Verified};
-use super::measured::{Attack, ClassSizes, UnicityPoint};
+use super::measured::{Attack, ClassSizes, Losses, UnicityPoint};
 use crate::policy::{AggregateFunction, GateOn, Metric, Period, ProductKind, PseudonymMethod, Role, Scope, TokenFormat};
 use crate::units::Risk;
 use serde::{Deserialize, Serialize};
@@ -240,6 +240,9 @@ pub struct ProductReport {
     /// Share of people whom some known items single out, by their number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unicity: Vec<UnicityPoint>,
+    /// What a product of whole histories does not show of the pool. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Losses>,
     /// What the product is still good for: figures by model and metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utility: Option<BTreeMap<String, BTreeMap<String, f64>>>,
@@ -277,6 +280,7 @@ impl ProductReport {
             attacks: None,
             class_sizes: None,
             unicity: Vec::new(),
+            losses: None,
             utility: None,
             control_people: None,
             notes: Vec::new(),

@@ -1,0 +1,129 @@
+//! What an attacker achieves against cohorts and fragments.
+
+use super::HistoryWorkshop;
+use super::matrix::Histories;
+use crate::error::Result;
+use crate::history::cohorts::Cohorts;
+use crate::history::fragments::Fragments;
+use crate::matrix::{SubjectItems, deciles, rarity};
+use crate::policy::{AttackName, FragmentsProduct};
+use crate::release::report::{Attack, ProductReport, UnicityPoint};
+use crate::risk::{AttackOptions, AttackResult, KnownFragmentItems, KnownItems};
+
+/// The attacks of the gate; those of this kind of product if the policy does not say.
+pub(super) fn wanted(gate: &crate::policy::Gate, of_kind: &[AttackName]) -> Vec<AttackName> {
+    gate.attacks.clone().unwrap_or_else(|| of_kind.to_vec())
+}
+
+/// What was measured against whole lists, for every number of known items of the gate.
+pub(super) fn against_lists(shop: &HistoryWorkshop<'_>, histories: &Histories) -> Result<Vec<AttackResult>> {
+    let attack = KnownItems::new(histories.all(), &histories.subject_ids, &histories.item_ids)?;
+    let options = AttackOptions::new(&shop.policy.gate, shop.seed);
+    shop.policy.gate.known_items.iter().map(|&known| attack.run(known, &options)).collect()
+}
+
+/// Tenths of people by the rarity of what the pool has of them, for the people whom `chosen` names; 0 for all others.
+pub(super) fn tenths(histories: &Histories, chosen: &[bool]) -> Result<Vec<u8>> {
+    let matrix = histories.all();
+    let people = chosen.iter().filter(|&&chosen| chosen).count() as u64;
+    let scores = rarity(matrix, &matrix.support(), people);
+    let places: Vec<usize> = (0..chosen.len()).filter(|&person| chosen[person]).collect();
+    let own: Vec<f64> = places.iter().map(|&person| scores[person]).collect();
+    let ids: Vec<u64> = places.iter().map(|&person| histories.subject_ids[person]).collect();
+    let mut tenths = vec![0; chosen.len()];
+    for (place, tenth) in places.into_iter().zip(deciles(&own, &ids)?) {
+        tenths[place] = tenth;
+    }
+    Ok(tenths)
+}
+
+fn entry(result: AttackResult, knowledge: &str) -> Attack {
+    Attack { knowledge: Some(knowledge.to_owned()), ..Attack::from(result) }
+}
+
+impl HistoryWorkshop<'_> {
+    pub(super) fn attack_cohorts(&self, cohorts: &Cohorts, histories: &Histories) -> Result<Vec<Attack>> {
+        let _ = (cohorts, histories);
+        let attacks = wanted(&self.policy.gate, &[AttackName::Attribute, AttackName::Membership]);
+        Ok(attacks.into_iter().map(|attack| Attack::not_run(attack, "not available in this version")).collect())
+    }
+
+    pub(super) fn attack_fragments(
+        &self,
+        product: &FragmentsProduct,
+        fragments: &Fragments,
+        histories: &Histories,
+        report: &mut ProductReport,
+    ) -> Result<()> {
+        let _ = product;
+        let mut attacks = Vec::new();
+        for attack in wanted(&self.policy.gate, &[AttackName::KnownItems, AttackName::Linkage]) {
+            match attack {
+                AttackName::KnownItems => attacks.extend(self.known_items_of_fragments(fragments, histories, report)?),
+                AttackName::Linkage => attacks.push(Attack::not_run(attack, "not available in this version")),
+                other => attacks.push(Attack::not_run(other, "does not apply to fragments")),
+            }
+        }
+        report.attacks = Some(attacks);
+        Ok(())
+    }
+
+    fn known_items_of_fragments(&self, fragments: &Fragments, histories: &Histories, report: &mut ProductReport) -> Result<Vec<Attack>> {
+        let lists: Vec<&[u32]> = fragments.pieces().iter().collect();
+        let pieces = SubjectItems::from_lists(&lists, histories.matrix.items())?;
+        let mut released = vec![false; histories.subject_ids.len()];
+        for &owner in fragments.owners() {
+            released[owner as usize] = true;
+        }
+        let attack = KnownFragmentItems::new(&pieces, fragments.owners(), &histories.subject_ids, &histories.item_ids)?
+            .with_deciles(&tenths(histories, &released)?)?;
+        let options = AttackOptions::new(&self.policy.gate, self.seed);
+        let before = against_lists(self, histories)?;
+        let mut attacks = Vec::new();
+        for (&known, before) in self.policy.gate.known_items.iter().zip(before) {
+            let result = attack.run(known, &options)?;
+            report.unicity.push(UnicityPoint {
+                known: result.known,
+                before: Some(before.rate),
+                after: Some(result.rate),
+                after_upper: Some(result.upper),
+            });
+            let mut attack = entry(result, "surviving items of the person, uniform; goes by the fragments that hold most of them");
+            attack.original_rate = Some(before.rate);
+            attacks.push(attack);
+        }
+        self.inside_one_fragment(&pieces, fragments, histories, report)?;
+        Ok(attacks)
+    }
+
+    /// What somebody achieves whose knowledge happens to lie in one fragment, for the steward: beyond m items nothing is promised there.
+    fn inside_one_fragment(&self, pieces: &SubjectItems, fragments: &Fragments, histories: &Histories, report: &mut ProductReport) -> Result<()> {
+        let ids: Vec<u64> = (0..u32::try_from(pieces.subjects()).unwrap_or(u32::MAX))
+            .map(|piece| {
+                let owner = histories.subject_ids[fragments.owners()[piece as usize] as usize];
+                pieces.items_of(piece).iter().fold(owner, |sum, &item| sum.wrapping_add(histories.item_ids[item as usize]))
+            })
+            .collect();
+        // Owners are numbered anew, because the attack wants no more codes than units.
+        let mut owners = fragments.owners().to_vec();
+        let mut distinct = owners.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        for owner in &mut owners {
+            *owner = u32::try_from(distinct.binary_search(owner).unwrap_or(0)).unwrap_or(u32::MAX);
+        }
+        let attack = KnownItems::of_units(pieces, &ids, &histories.item_ids, &owners)?;
+        let options = AttackOptions::new(&self.policy.gate, self.seed);
+        let mut rates = Vec::new();
+        for &known in self.policy.gate.known_items.iter().filter(|&&known| known > 1) {
+            rates.push(format!("{known} known: {:.1} %", attack.run(known, &options)?.rate * 100.0));
+        }
+        if !rates.is_empty() {
+            report.steward_notes.push(format!(
+                "Somebody whose known items all lie in one fragment of a person, chosen at random, singles the person out in {}.",
+                rates.join(", ")
+            ));
+        }
+        Ok(())
+    }
+}
