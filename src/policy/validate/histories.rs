@@ -9,6 +9,19 @@ use crate::units::Share;
 /// Longest gap inside a session, in minutes: a week.
 const LONGEST_GAP: u32 = 7 * 24 * 60;
 
+/// Most items of a fragment.
+const LONGEST_FRAGMENT: u64 = 64;
+
+/// Most items of a combination whose people are counted.
+const LARGEST_COMBINATION: u64 = 3;
+
+fn at_most(key: &str, value: u64, maximum: u64, because: &str) -> Result<()> {
+    if value > maximum {
+        return Err(Error::policy(key, format!("{value} is too large: {because}"), format!("give at most {maximum}")));
+    }
+    Ok(())
+}
+
 pub(super) fn check_cohorts(policy: &Policy, index: usize, product: &CohortsProduct) -> Result<()> {
     let key = format!("products[{index}]");
     check_common(policy, &key, &product.common())?;
@@ -43,7 +56,16 @@ pub(super) fn check_fragments(policy: &Policy, index: usize, product: &Fragments
     let key = format!("products[{index}]");
     check_common(policy, &key, &product.common())?;
     at_least(&format!("{key}.max_items"), product.max_items, 1)?;
+    at_most(&format!("{key}.max_items"), product.max_items, LONGEST_FRAGMENT, "longer pieces are histories again")?;
     at_least(&format!("{key}.m"), product.m, 1)?;
+    at_most(&format!("{key}.m"), product.m, LARGEST_COMBINATION, "larger combinations are not counted")?;
+    if product.m > product.max_items {
+        return Err(Error::policy(
+            format!("{key}.m"),
+            format!("combinations of {} items do not fit into fragments of {}", product.m, product.max_items),
+            "lower m, or raise max_items",
+        ));
+    }
     if let Some(sessions) = product.sessions
         && !(1..=LONGEST_GAP).contains(&sessions.gap_minutes)
     {

@@ -448,7 +448,7 @@ mod tests {
         let mut report = sample::syntactic();
         let product = &mut report.products[0];
         let counted =
-            Guarantee::new("km-anonymity", super::super::Unit::Subject, Verified::ReleaseAndPool).parameter("k", 12).parameter("m", 2);
+            Guarantee::new("k^m-anonymity", super::super::Unit::Subject, Verified::ReleaseAndPool).parameter("k", 12).parameter("m", 2);
         product.guarantees = vec![counted.clone().found(17.0, true), counted.clone().found(9.0, false), counted.found(17.0, true)];
         product.guarantees[2].parameters.clear();
         let kept = report.for_recipient().products.remove(0).guarantees;

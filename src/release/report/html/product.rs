@@ -44,6 +44,7 @@ pub(super) fn section(main: &mut Markup, product: &ProductReport, limit: f64) {
         pictures(section, product, limit);
         attacks(section, product, limit);
         cost::section(section, product);
+        cost::losses(section, product);
         utility(section, product);
         steward(section, product);
     });
@@ -186,7 +187,7 @@ fn pictures(section: &mut Markup, product: &ProductReport, limit: f64) {
     section.element("div", &[("class", "charts")], |charts| {
         if let Some(sizes) = &product.class_sizes {
             charts.element("figure", &[], |figure| {
-                charts::class_sizes(figure, sizes, product.k());
+                charts::class_sizes(figure, sizes, product.group_size());
                 figure.leaf("figcaption", &[], "How many people look alike: the further to the right, the better hidden.");
             });
         }
