@@ -1,6 +1,6 @@
 //! The gate: what is published and what is refused.
 
-use super::report::{GateVerdict, ProductReport, Unit};
+use super::report::{GateVerdict, ProductReport};
 use crate::policy::{AttackName, Gate, GateOn};
 
 /// What the gate said, and the reasons that the policy gave for publishing all the same.
@@ -87,7 +87,7 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Attack, Guarantee, Verified};
+    use super::super::report::{Attack, Guarantee, Unit, Verified};
     use super::*;
     use crate::policy::{Model, ProductKind};
     use crate::units::K;

@@ -23,6 +23,7 @@ mod scheme;
 mod tokens;
 mod units;
 mod verify;
+mod verify_histories;
 mod verify_table;
 mod verify_tokens;
 

@@ -33,7 +33,7 @@ pub(in crate::release) fn members_of(attribute: &str) -> String {
 }
 
 /// The conditions of a product.
-pub(in crate::release) fn options(product: &CohortsProduct, threads: usize) -> CohortOptions {
+fn options(product: &CohortsProduct, threads: usize) -> CohortOptions {
     let options = CohortOptions::new(product.k);
     let block = u32::try_from(product.k.get().saturating_mul(4)).unwrap_or(u32::MAX);
     // Blocks hold at least four cohorts.
@@ -200,7 +200,7 @@ fn guarantees(product: &CohortsProduct, found: &CohortCheck, fewest: u64, sound:
 }
 
 /// What the policy promises of a product, with nothing found yet.
-pub(in crate::release) fn declared_guarantees(product: &CohortsProduct) -> Vec<Guarantee> {
+pub(super) fn declared_guarantees(product: &CohortsProduct) -> Vec<Guarantee> {
     let mut declared = vec![
         Guarantee::new("cohort-size", Unit::Subject, Verified::Release).parameter("k", product.k.get()),
         Guarantee::new("cell-support", Unit::Subject, Verified::Release).parameter("min_members", product.min_members),
@@ -257,7 +257,7 @@ fn same_as_pool(file: &ReleasedColumns, cohorts: &Cohorts, ids: &[String], histo
 }
 
 /// The fewest members with a shown value of an attribute, and whether every shown value has enough and not too many, the same in all rows of a cohort.
-pub(in crate::release) fn attribute_holds(
+fn attribute_holds(
     file: &ReleasedColumns,
     name: &str,
     counts: &str,

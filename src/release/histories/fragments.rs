@@ -157,7 +157,7 @@ impl HistoryWorkshop<'_> {
 pub(in crate::release) const KM: &str = "k^m-anonymity";
 
 /// What the policy promises of a product, with nothing found yet.
-pub(in crate::release) fn declared_guarantees(product: &FragmentsProduct) -> Vec<Guarantee> {
+pub(super) fn declared_guarantees(product: &FragmentsProduct) -> Vec<Guarantee> {
     let verified = match product.support {
         Support::Released => Verified::Release,
         Support::Pool => Verified::ReleaseAndPool,

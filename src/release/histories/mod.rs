@@ -11,10 +11,12 @@ mod read;
 mod write;
 
 pub(super) use assess::assess;
+pub(super) use cohorts::members_of;
+pub(super) use fragments::KM;
 pub(super) use read::ReleasedColumns;
 
 use super::pool::Pool;
-use super::report::ProductReport;
+use super::report::{Guarantee, ProductReport};
 use crate::error::{Error, Result};
 use crate::io::SinkFormat;
 use crate::keys::{Domain, Key};
@@ -22,6 +24,15 @@ use crate::policy::{HistoryColumns, HistoryProduct, Policy, Product, Table};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
+
+/// What the policy promises of a product of whole histories, with nothing found yet.
+pub(super) fn declared_guarantees(product: &Product) -> Vec<Guarantee> {
+    match product {
+        Product::Cohorts(product) => cohorts::declared_guarantees(product),
+        Product::Fragments(product) => fragments::declared_guarantees(product),
+        _ => Vec::new(),
+    }
+}
 
 /// Columns that products of whole histories need of a table.
 #[derive(Debug, Clone, Default)]
