@@ -4,6 +4,7 @@ mod bytes;
 mod data;
 mod edges;
 mod gate;
+mod histories;
 mod hierarchies;
 mod invariants;
 mod joined;

@@ -10,7 +10,6 @@ use crate::history::fragments::{Check, FragmentOptions, Fragments, Order, Pieces
 use crate::io::SinkFormat;
 use crate::io::table::gather_values;
 use crate::policy::{FragmentOrder, FragmentsProduct, Policy, ProductKind, Role, Support};
-use crate::release::budget::Budget;
 use crate::release::report::{ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, StringArray, UInt32Array};
 use arrow::datatypes::DataType;
@@ -19,6 +18,9 @@ use serde_json::json;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Instant;
+
+/// Bytes for the pairs of items that are considered. A number of its own, so that the fragments do not depend on how much memory a run has.
+const PAIRS: usize = 1 << 30;
 
 /// Fragments as the file has them: offsets and item codes of the pool, and the number of each fragment when it was cut.
 struct FromFile {
@@ -34,7 +36,7 @@ impl HistoryWorkshop<'_> {
         let forming = self.forming();
         let histories = self.histories(&columns, &forming)?;
         self.check_people(histories.people())?;
-        let options = FragmentOptions::of(product)?.with_threads(self.threads).with_memory(Budget::new(self.memory).algorithm());
+        let options = FragmentOptions::of(product)?.with_threads(self.threads).with_memory(PAIRS);
         let (matrix, people, items) = (&histories.matrix, &histories.subject_ids, &histories.item_ids);
         let positions = match (product.order, &columns.time) {
             (FragmentOrder::Kept, Some(time)) => Some(self.first_times(&histories, time)?),
