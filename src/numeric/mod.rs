@@ -4,12 +4,14 @@
 //! - [`wilson`], [`wilson_upper`]: Wilson's score bounds.
 //! - [`beta_regularized`], [`binomial_cdf`]: the functions behind them.
 //! - [`digamma`]: the derivative of the logarithm of the gamma function.
+//! - [`svd`]: the largest singular values and vectors of a sparse matrix.
 //! - [`population`]: how many people are unique in a population of which a sample is seen.
 
 mod binomial;
 pub mod population;
 mod roots;
 mod special;
+pub mod svd;
 
 pub use binomial::{
     Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
