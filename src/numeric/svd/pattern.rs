@@ -94,7 +94,11 @@ fn in_parallel(starts: &[usize], threads: usize, width: usize, product: &mut [f6
     std::thread::scope(|scope| {
         let (mut rest, mut begin) = (product, 0);
         for thread in 1..=threads {
-            let end = if thread == threads { rows } else { starts.partition_point(|&start| start < entries / threads * thread).clamp(begin, rows) };
+            let end = if thread == threads {
+                rows
+            } else {
+                starts.partition_point(|&start| start < entries / threads * thread).clamp(begin, rows)
+            };
             let (mine, others) = rest.split_at_mut((end - begin) * width);
             rest = others;
             let first = begin;
