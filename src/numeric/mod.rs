@@ -2,18 +2,23 @@
 //!
 //! - [`clopper_pearson`], [`clopper_pearson_upper`], [`clopper_pearson_lower`]: exact bounds of a success probability.
 //! - [`wilson`], [`wilson_upper`]: Wilson's score bounds.
+//! - [`mean_upper`], [`mean_lower`]: bounds of the mean of numbers in [0, 1].
 //! - [`beta_regularized`], [`binomial_cdf`]: the functions behind them.
 //! - [`digamma`]: the derivative of the logarithm of the gamma function.
+//! - [`svd`]: the largest singular values and vectors of a sparse matrix.
 //! - [`population`]: how many people are unique in a population of which a sample is seen.
 
 mod binomial;
+mod mean_bound;
 pub mod population;
 mod roots;
 mod special;
+pub mod svd;
 
 pub use binomial::{
     Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
 };
+pub use mean_bound::{mean_lower, mean_upper};
 pub use special::digamma;
 
 /// A count as a real number.

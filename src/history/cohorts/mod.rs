@@ -6,10 +6,14 @@
 //! - [`check`]: the conditions, recounted from the released columns.
 
 mod attributes;
+mod blocks;
 mod cells;
 mod check;
+mod groups;
+mod mdav;
 mod options;
 mod people;
+mod points;
 mod result;
 
 pub use attributes::{AttributeOptions, CohortAttribute, SensitiveOptions, attributes};
@@ -20,6 +24,7 @@ pub use result::{CohortRow, CohortSummary, Cohorts};
 use crate::error::{Error, Result};
 use crate::keys::Key;
 use crate::matrix::SubjectItems;
+use people::People;
 
 /// Forms cohorts of `k` to 2`k` − 1 people of similar taste, and counts for every cohort how many of its members have each item.
 ///
@@ -54,15 +59,9 @@ pub fn form(matrix: &SubjectItems, subject_ids: &[u64], item_ids: &[u64], option
             problem: format!("{} people have an item, fewer than one cohort of {k} needs; lower k or leave the product out", people.len()),
         });
     }
-    let everybody: Vec<u32> = (0..u32::try_from(people.len()).unwrap_or(u32::MAX)).collect();
-    let mut groups: Vec<Vec<u32>> = everybody.chunks(k).map(<[u32]>::to_vec).collect();
-    if groups.last().is_some_and(|group| group.len() < k)
-        && let Some(rest) = groups.pop()
-        && let Some(last) = groups.last_mut()
-    {
-        last.extend(rest);
-    }
+    let points = points::points(&people, options, key)?;
+    let everybody: Vec<u32> = (0..people.count()).collect();
+    let blocks = blocks::blocks(&points, everybody, (options.block as usize).max(k.saturating_mul(4)), options.threads);
+    let groups = groups::groups(&points, &blocks, k, options.threads);
     Ok(cells::cells(&people, &groups, options, key))
 }
-
-use people::People;

@@ -19,7 +19,6 @@ pub struct CohortOptions {
     pub(super) max_items_per_subject: Option<u32>,
     pub(super) dimensions: u32,
     pub(super) block: u32,
-    pub(super) passes: u32,
     pub(super) threads: usize,
 }
 
@@ -27,8 +26,6 @@ pub struct CohortOptions {
 const DIMENSIONS: u32 = 32;
 /// People who are grouped together at most.
 const BLOCK: u32 = 4096;
-/// Passes of the exchange of members.
-const PASSES: u32 = 20;
 
 impl CohortOptions {
     /// Cohorts of `k` to 2`k` − 1 people, cells of at least 2 members, no cap on a cell's share, all items of a person, one thread per core.
@@ -41,7 +38,6 @@ impl CohortOptions {
             max_items_per_subject: None,
             dimensions: DIMENSIONS,
             block: BLOCK,
-            passes: PASSES,
             threads: std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
         }
     }
@@ -78,13 +74,6 @@ impl CohortOptions {
     #[must_use]
     pub fn with_block_size(mut self, people: u32) -> Self {
         self.block = people;
-        self
-    }
-
-    /// Passes over the people at most in which members are exchanged between cohorts to keep more of their items; 20 unless set, 0 for none.
-    #[must_use]
-    pub fn with_passes(mut self, passes: u32) -> Self {
-        self.passes = passes;
         self
     }
 

@@ -55,6 +55,11 @@ impl People {
         self.subjects.len()
     }
 
+    /// The same number as a code: subjects have 32-bit codes.
+    pub(super) fn count(&self) -> u32 {
+        u32::try_from(self.subjects.len()).unwrap_or(u32::MAX)
+    }
+
     pub(super) fn pairs(&self) -> usize {
         self.items.len()
     }
