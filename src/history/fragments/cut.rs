@@ -1,10 +1,15 @@
 //! Lists into fragments.
 
+use super::lists::Lists;
 use super::options::FragmentOptions;
+use super::pairs::Pairs;
 use super::pieces::{CutCounts, Fragments, Order};
+use super::plan::{Plan, Worth, for_each_group};
+use super::triples::Triples;
 use crate::error::{Error, Result};
 use crate::keys::{Domain, Key};
 use crate::matrix::SubjectItems;
+use crate::policy::Support;
 
 /// Cuts each person's list of items into fragments.
 ///
@@ -67,35 +72,93 @@ fn run(
     options: &FragmentOptions,
     key: &Key,
 ) -> Result<Fragments> {
-    // Every supported item alone: what is true of combinations of one item is true of all.
-    let support = matrix.support();
-    let people: Vec<u32> = (0_u32..).take(matrix.subjects()).filter(|&person| !matrix.items_of(person).is_empty()).collect();
-    if (people.len() as u64) < options.k.get() {
-        return Err(Error::Parameter {
-            name: "k",
-            problem: format!("is {}, and only {} people have items", options.k.get(), people.len()),
+    let mut counts = CutCounts::default();
+    let lists = Lists::build(matrix, positions, subject_ids, item_ids, options, &mut counts)?;
+    let plan = plan(&lists, options, &mut counts)?;
+    let order = if positions.is_some() { Order::Sequences } else { Order::Sets };
+    Ok(released(&plan, subject_ids, item_ids, order, counts, key))
+}
+
+/// Exponents of the rounds, in halves: how strictly pairs below k are held against those above. It starts mild, so that people can find together, and ends strict.
+const ROUNDS: [u32; 9] = [3, 3, 4, 5, 6, 7, 8, 10, 12];
+/// Rounds where every supported pair may be used.
+const POOL_ROUNDS: usize = 4;
+
+fn plan<'a>(lists: &'a Lists, options: &FragmentOptions, counts: &mut CutCounts) -> Result<Plan<'a>> {
+    let k = u32::try_from(options.k.get()).unwrap_or(u32::MAX);
+    // With m = 1 pairs need no support; affinities of pairs that two people share still say what belongs together.
+    let least = if options.m == 1 { 2 } else { options.k.get() };
+    let pairs = if options.max_items == 1 { Pairs::none(lists) } else { Pairs::count(lists, least, options.memory, options.threads)? };
+    counts.pairs_supported = if options.m == 1 { 0 } else { pairs.supported };
+    let mut plan = Plan::new(lists, pairs, options.max_items, options.threads);
+    let mut triples = (options.m == 3 && options.max_items > 2).then(|| Triples::new(k, options.support));
+    if options.max_items == 1 {
+    } else if options.m == 1 || options.support == Support::Pool {
+        for _ in 0..POOL_ROUNDS {
+            plan.round(&Worth::Pool)?;
+        }
+        if options.m == 1 {
+            plan.pack()?;
+        }
+        if let Some(triples) = &mut triples {
+            plan.repair(0, Some(triples))?;
+        }
+    } else {
+        plan.round(&Worth::Pool)?;
+        for halves in ROUNDS {
+            let worth = Worth::Soft { k, halves };
+            plan.round(&worth)?;
+            plan.pairs.retain(|count| worth.factor(count + 1) > 0.0);
+        }
+        plan.repair(k, None)?;
+        plan.round(&Worth::Hard { k })?;
+        plan.repair(k, None)?;
+        if let Some(triples) = &mut triples {
+            plan.repair(k, Some(triples))?;
+        }
+        plan.fill(k, triples.as_ref())?;
+    }
+    counts.pairs_released = if options.m == 1 { 0 } else { plan.pairs.in_use() };
+    counts.rounds = plan.rounds;
+    Ok(plan)
+}
+
+/// The fragments of a plan, in an order that only the key knows.
+fn released(plan: &Plan<'_>, subject_ids: &[u64], item_ids: &[u64], order: Order, mut counts: CutCounts, key: &Key) -> Fragments {
+    let key = key.derive(&Domain::of("fragment-order"));
+    let lists = plan.lists;
+    let mut places: Vec<(u128, u32)> = Vec::new();
+    let mut content = [0; 16];
+    let (mut starts, mut owners, mut items) = (vec![0], Vec::new(), Vec::with_capacity(lists.items.len()));
+    for list in 0..lists.len() {
+        let (own, owner) = (lists.list(list), lists.owners[list]);
+        let start = lists.starts[list];
+        for_each_group(&plan.labels[start..start + own.len()], |_, members| {
+            // A person has an item in one fragment only: its first item names it.
+            let first = lists.codes[own[usize::from(members[0])] as usize];
+            content[..8].copy_from_slice(&subject_ids[owner as usize].to_le_bytes());
+            content[8..].copy_from_slice(&item_ids[first as usize].to_le_bytes());
+            let hash = blake3::keyed_hash(key.expose(), &content);
+            let mut place = [0; 16];
+            place.copy_from_slice(&hash.as_bytes()[..16]);
+            places.push((u128::from_le_bytes(place), owner));
+            items.extend(members.iter().map(|&member| lists.codes[own[usize::from(member)] as usize]));
+            starts.push(items.len());
+            owners.push(owner);
+            if counts.sizes.len() < members.len() {
+                counts.sizes.resize(members.len(), 0);
+            }
+            counts.sizes[members.len() - 1] += 1;
         });
     }
-    if subject_ids.len() != matrix.subjects() || item_ids.len() != matrix.items() {
-        return Err(Error::Parameter { name: "ids", problem: "needs one for each subject and one for each item".to_owned() });
+    let mut shuffled: Vec<usize> = (0..owners.len()).collect();
+    shuffled.sort_unstable_by_key(|&fragment| places[fragment]);
+    let mut fragments =
+        Fragments { offsets: vec![0], items: Vec::with_capacity(items.len()), owners: Vec::with_capacity(owners.len()), order, counts };
+    for fragment in shuffled {
+        fragments.items.extend_from_slice(&items[starts[fragment]..starts[fragment + 1]]);
+        fragments.offsets.push(fragments.items.len());
+        fragments.owners.push(owners[fragment]);
     }
-    let key = key.derive(&Domain::of("fragments"));
-    let mut rows = Vec::new();
-    for person in people {
-        for &item in matrix.items_of(person) {
-            if u64::from(support[item as usize]) >= options.k.get() {
-                let content = [subject_ids[person as usize].to_le_bytes(), item_ids[item as usize].to_le_bytes()].concat();
-                rows.push((*blake3::keyed_hash(key.expose(), &content).as_bytes(), person, item));
-            }
-        }
-    }
-    rows.sort_unstable();
-    let order = if positions.is_some() { Order::Sequences } else { Order::Sets };
-    Ok(Fragments {
-        offsets: (0..=rows.len()).collect(),
-        items: rows.iter().map(|row| row.2).collect(),
-        owners: rows.iter().map(|row| row.1).collect(),
-        order,
-        counts: CutCounts::default(),
-    })
+    fragments
 }

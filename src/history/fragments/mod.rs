@@ -12,9 +12,14 @@
 //! whatever is said here of items is true of them.
 
 mod check;
+mod clique;
 mod cut;
+mod lists;
 mod options;
+mod pairs;
 mod pieces;
+mod plan;
+mod triples;
 
 pub use check::{Check, SizeCheck, check, check_pool};
 pub use cut::{cut, cut_ordered};

@@ -123,9 +123,9 @@ pub struct CutCounts {
     pub items: u64,
     /// Items in fragments.
     pub items_kept: u64,
-    /// Pairs of items that at least k people have; those beyond the memory are not counted.
+    /// Pairs of items that at least k people have; 0 where m = 1.
     pub pairs_supported: u64,
-    /// Pairs of items that stand together in a fragment.
+    /// Those of them that stand together in a fragment.
     pub pairs_released: u64,
     /// Fragments of 1, 2, 3, … items.
     pub sizes: Vec<u64>,
