@@ -1,14 +1,15 @@
 //! What an attacker achieves against cohorts and fragments.
 
 use super::HistoryWorkshop;
-use super::matrix::Histories;
+use super::matrix::{Histories, people_with_items};
 use crate::error::Result;
 use crate::history::cohorts::Cohorts;
 use crate::history::fragments::Fragments;
 use crate::matrix::{SubjectItems, deciles, rarity};
 use crate::policy::{AttackName, FragmentsProduct};
 use crate::release::report::{Attack, ProductReport, UnicityPoint};
-use crate::risk::{AttackOptions, AttackResult, KnownFragmentItems, KnownItems};
+use crate::risk::{AttackOptions, AttackResult, Controlled, KnownFragmentItems, KnownItems, Records};
+use crate::units::Share;
 
 /// The attacks of the gate; those of this kind of product if the policy does not say.
 pub(super) fn wanted(gate: &crate::policy::Gate, of_kind: &[AttackName]) -> Vec<AttackName> {
@@ -37,15 +38,83 @@ pub(super) fn tenths(histories: &Histories, chosen: &[bool]) -> Result<Vec<u8>> 
     Ok(tenths)
 }
 
+/// Items that are predicted of a person.
+const PREDICTED: usize = 10;
+
+/// Share of people outside the pool who may be accused of being in it.
+const FALSE_ALARMS: f64 = 0.05;
+
+/// Why an attack is not run that the policy asks for.
+const OTHER_KIND: &str = "is for products of another kind";
+
+fn is_controlled(attack: AttackName) -> bool {
+    matches!(attack, AttackName::Attribute | AttackName::Membership)
+}
+
+fn has_more_than(matrix: &SubjectItems, items: usize) -> bool {
+    (0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX)).any(|person| matrix.items_of(person).len() > items)
+}
+
+/// Cohorts as an attacker sees them.
+fn records_of(cohorts: &Cohorts, histories: &Histories) -> Result<Records> {
+    let (mut ids, mut sizes, mut items, mut members) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for row in cohorts.rows() {
+        ids.push(row.cohort_id);
+        sizes.push(u64::from(row.size));
+        items.push(row.item);
+        members.push(u64::from(row.members));
+    }
+    Records::from_cells(&ids, &sizes, &items, &members, histories.item_ids.len())
+}
+
 fn entry(result: AttackResult, knowledge: &str) -> Attack {
     Attack { knowledge: Some(knowledge.to_owned()), ..Attack::from(result) }
 }
 
 impl HistoryWorkshop<'_> {
+    /// What can be said of the people of the cohorts beyond what can be said of the control group.
     pub(super) fn attack_cohorts(&self, cohorts: &Cohorts, histories: &Histories) -> Result<Vec<Attack>> {
-        let _ = (cohorts, histories);
-        let attacks = wanted(&self.policy.gate, &[AttackName::Attribute, AttackName::Membership]);
-        Ok(attacks.into_iter().map(|attack| Attack::not_run(attack, "not available in this version")).collect())
+        let gate = &self.policy.gate;
+        let attacks = wanted(gate, &[AttackName::Attribute, AttackName::Membership]);
+        if people_with_items(&histories.control) == 0 {
+            let reason = "there is no control group: set people aside with gate.control";
+            let reason_of = |attack| if is_controlled(attack) { reason } else { OTHER_KIND };
+            return Ok(attacks.into_iter().map(|attack| Attack::not_run(attack, reason_of(attack))).collect());
+        }
+        let released = records_of(cohorts, histories)?;
+        let raw = Records::from_matrix(histories.all());
+        let of = |records| {
+            let (people, ids) = (histories.all(), &histories.subject_ids);
+            Controlled::new(records, people, ids, &histories.control, ids, &histories.item_ids)
+        };
+        let (released, raw) = (of(&released)?, of(&raw)?);
+        let options = AttackOptions::new(gate, self.seed);
+        let mut results = Vec::new();
+        for attack in attacks {
+            match attack {
+                AttackName::Attribute => {
+                    for &known in &gate.known_items {
+                        if !has_more_than(histories.all(), known) {
+                            let reason = format!("nobody has more than {known} items");
+                            results.push(Attack { known: Some(known as u64), ..Attack::not_run(attack, reason) });
+                            continue;
+                        }
+                        let result = released.inference(known, PREDICTED, &options)?;
+                        let before = raw.inference(known, PREDICTED, &options)?;
+                        let knowledge = format!("items of the person, uniform; {PREDICTED} others are predicted by the cohort that fits best");
+                        results.push(Attack { original_rate: Some(before.rate), ..entry(result, &knowledge) });
+                    }
+                }
+                AttackName::Membership => {
+                    let alarms = Share::new(FALSE_ALARMS)?;
+                    let (result, before) = (released.membership(alarms, &options)?, raw.membership(alarms, &options)?);
+                    let knowledge = "all items of the person; 5 % false alarms";
+                    results.push(Attack { original_rate: Some(before.rate), known: None, ..entry(result, knowledge) });
+                }
+                other => results.push(Attack::not_run(other, OTHER_KIND)),
+            }
+        }
+        Ok(results)
     }
 
     pub(super) fn attack_fragments(
@@ -61,7 +130,7 @@ impl HistoryWorkshop<'_> {
             match attack {
                 AttackName::KnownItems => attacks.extend(self.known_items_of_fragments(fragments, histories, report)?),
                 AttackName::Linkage => attacks.push(Attack::not_run(attack, "not available in this version")),
-                other => attacks.push(Attack::not_run(other, "does not apply to fragments")),
+                other => attacks.push(Attack::not_run(other, OTHER_KIND)),
             }
         }
         report.attacks = Some(attacks);
