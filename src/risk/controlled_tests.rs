@@ -6,7 +6,7 @@ use super::records::Records;
 use super::result::{AttackOptions, AttackResult};
 use super::seed::attack_seed;
 use crate::matrix::SubjectItems;
-use crate::numeric::binomial_cdf;
+use crate::numeric::{binomial_cdf, real};
 use crate::policy::{Gate, GateOn};
 use crate::units::{Confidence, Share};
 use rand::{RngExt, SeedableRng, rngs::ChaCha20Rng, seq::SliceRandom};
@@ -142,7 +142,7 @@ fn predictions_equal_a_plain_reading() {
     for _ in 0..80 {
         let known: Vec<u32> = (0..3).map(|_| random.random_range(0..200)).collect::<BTreeSet<u32>>().into_iter().collect();
         let share = |of: u64, item: u32| -> f64 {
-            (0..record.len()).filter(|&at| record[at] == of && items[at] == item).map(|at| cells[at] as f64 / sizes[at] as f64).sum()
+            (0..record.len()).filter(|&at| record[at] == of && items[at] == item).map(|at| real(cells[at]) / real(sizes[at])).sum()
         };
         let scores: Vec<f64> =
             (0..10).map(|of| known.iter().map(|&item| share(of, item) / (f64::from(support[item as usize]) + 2.0).ln()).sum()).collect();
@@ -184,18 +184,16 @@ fn scores_equal_a_plain_reading() {
                 list.iter()
                     .map(|&item| {
                         let share = (f64::from(support[item as usize]) + 0.5) / 61.0;
-                        match (0..record.len()).find(|&at| record[at] == of && items[at] == item) {
-                            Some(at) => {
-                                assert_eq!(sizes[at], size);
-                                let (size, members) = (size as f64, cells[at] as f64);
-                                (members / size / ((members - 1.0 + 5.0 * share) / (size - 1.0 + 5.0))).ln()
-                            }
+                        let cell = (0..record.len()).find(|&at| record[at] == of && items[at] == item);
+                        if let Some(at) = cell {
+                            assert_eq!(sizes[at], size);
+                            let (size, members) = (real(size), real(cells[at]));
+                            (members / size / ((members - 1.0 + 5.0 * share) / (size - 1.0 + 5.0))).ln()
+                        } else {
                             // The smallest cell has two members.
-                            None => {
-                                let member = Binomial::new(share, size - 1).unwrap().cdf(0);
-                                let stranger = Binomial::new(share, size).unwrap().cdf(1);
-                                (member / stranger).max(0.1).ln()
-                            }
+                            let member = Binomial::new(share, size - 1).unwrap().cdf(0);
+                            let stranger = Binomial::new(share, size).unwrap().cdf(1);
+                            (member / stranger).max(0.1).ln()
                         }
                     })
                     .sum::<f64>()
@@ -211,7 +209,7 @@ fn scores_equal_a_plain_reading() {
 fn the_chance_of_being_hidden() {
     for (most, trials, share) in [(0_u64, 9_u64, 0.1), (3, 19, 0.25), (19, 19, 0.5), (2, 10, 0.999), (5, 3, 0.2)] {
         let expected = binomial_cdf(most.min(trials), trials, share).unwrap();
-        assert!((at_most(most as f64, trials as f64, share) - expected).abs() < 1e-12);
+        assert!((at_most(real(most), real(trials), share) - expected).abs() < 1e-12);
     }
     assert!(at_most(-1.0, 5.0, 0.1).abs() < f64::EPSILON);
     // A record of one person shows all that it has, but things are left out for other reasons too.

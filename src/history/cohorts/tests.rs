@@ -2,6 +2,7 @@ use super::mdav::mdav;
 use super::people::People;
 use super::points::Points;
 use super::*;
+use crate::numeric::real;
 use crate::units::{K, Share};
 use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::ChaCha20Rng, seq::SliceRandom};
@@ -53,8 +54,10 @@ fn assert_true(cohorts: &Cohorts, lists: &[Vec<u32>], options: &CohortOptions) {
             }
         }
         pairs += counts.values().sum::<u64>();
-        let most =
-            (0..=members.len()).rev().find(|&most| most as f64 <= options.max_share.get() * members.len() as f64 + 1e-9).unwrap() as u64;
+        let most = (0..=members.len())
+            .rev()
+            .find(|&most| real(most as u64) <= options.max_share.get() * real(members.len() as u64) + 1e-9)
+            .unwrap() as u64;
         let expected: BTreeMap<u32, u32> = counts
             .iter()
             .filter(|&(_, &count)| count >= options.min_members)
@@ -72,7 +75,7 @@ fn assert_true(cohorts: &Cohorts, lists: &[Vec<u32>], options: &CohortOptions) {
     let summary = cohorts.summary();
     assert_eq!((summary.pairs, summary.pairs_dropped, summary.pairs_capped), (pairs, dropped, capped));
     assert_eq!(summary.pairs - dropped - capped, cohorts.rows().map(|row| u64::from(row.members)).sum::<u64>());
-    assert_eq!(summary.cells as usize, cohorts.cells());
+    assert_eq!(summary.cells, cohorts.cells() as u64);
     assert!(cohorts.checked(options).holds());
     assert_eq!(cohorts.ids().iter().collect::<BTreeSet<_>>().len(), cohorts.len());
     assert!(cohorts.ids().iter().all(|&id| id < 1 << 53));
@@ -193,7 +196,7 @@ fn the_order_within_a_cohort_tells_nothing() {
     }
     // Half of the neighbours ascend; 5 standard deviations of dependent neighbours are below 0.1 for these sizes.
     for count in [ascending, rising] {
-        assert!((count as f64 / pairs as f64 - 0.5).abs() < 0.1, "{count} of {pairs}");
+        assert!((real(count as u64) / real(pairs as u64) - 0.5).abs() < 0.1, "{count} of {pairs}");
     }
 }
 
@@ -220,7 +223,7 @@ fn a_bound_on_items_is_a_uniform_choice() {
 #[test]
 fn similar_people_come_together() {
     let lists = pool(400, 7);
-    let kept = |cohorts: &Cohorts| cohorts.rows().map(|row| u64::from(row.members)).sum::<u64>() as f64 / cohorts.summary().pairs as f64;
+    let kept = |cohorts: &Cohorts| cohorts.rows().map(|row| f64::from(row.members)).sum::<f64>() / real(cohorts.summary().pairs);
     let cohorts = formed(&lists, &options(10));
     let of_one_taste = (0..cohorts.len())
         .filter(|&cohort| cohorts.members(cohort).iter().map(|member| member % 4).collect::<BTreeSet<_>>().len() == 1)
@@ -238,7 +241,7 @@ fn similar_people_come_together() {
 fn plain_mdav(numbers: &[Vec<f64>], k: usize) -> Vec<Vec<u32>> {
     let distance = |one: &[f64], two: &[f64]| one.iter().zip(two).map(|(a, b)| (a - b) * (a - b)).sum::<f64>();
     let mean = |left: &[usize]| -> Vec<f64> {
-        (0..numbers[0].len()).map(|at| left.iter().map(|&person| numbers[person][at]).sum::<f64>() / left.len() as f64).collect()
+        (0..numbers[0].len()).map(|at| left.iter().map(|&person| numbers[person][at]).sum::<f64>() / real(left.len() as u64)).collect()
     };
     let farthest = |left: &[usize], from: &[f64]| {
         let mut sorted = left.to_vec();
