@@ -88,6 +88,16 @@ impl Controlled<'_> {
         Ok(result(Label { name: AttackName::Attribute, known: known as u64 }, whole, &tenths, options))
     }
 
+    /// What is predicted from some known items.
+    #[cfg(test)]
+    pub(super) fn prediction(&self, known: &[u32], wanted: usize) -> Vec<u32> {
+        let mut popular: Vec<u32> = (0..u32::try_from(self.item_ids.len()).unwrap_or(u32::MAX)).collect();
+        popular.sort_unstable_by_key(|&item| self.popularity(item));
+        let mut room = Room { known: known.to_vec(), ..Room::default() };
+        self.predict(wanted, &popular, &mut room);
+        room.predicted
+    }
+
     /// The most popular first, equal ones by their ids.
     fn popularity(&self, item: u32) -> (Reverse<u32>, u64, u32) {
         (Reverse(self.support[item as usize]), self.item_ids[item as usize], item)

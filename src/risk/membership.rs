@@ -21,10 +21,15 @@ struct Room {
     touched: Vec<u32>,
     /// For each size of record the score of one that shows nothing of the list.
     nothing: Vec<f64>,
+    /// For each size of record how many show something of the list.
+    showing: Vec<usize>,
 }
 
+/// The sizes of records, ascending, with the number of records of each.
+type Sizes = [(f64, usize)];
+
 /// The score of the best record, and its lead over the next.
-type Scores = [f64; 2];
+pub(super) type Scores = [f64; 2];
 
 impl Controlled<'_> {
     /// Membership inference: the attacker knows the full list of a person and accuses those who fit a record better than at most a share `fpr` of the people who are not in the pool.
@@ -65,9 +70,7 @@ impl Controlled<'_> {
         }
         let anybody = |items: &[u32]| !items.is_empty();
         let people = self.eligible(anybody);
-        let mut sizes = self.records.sizes().to_vec();
-        sizes.sort_unstable_by(f64::total_cmp);
-        sizes.dedup();
+        let sizes = self.sizes();
         let fewest = self.records.fewest_members();
         let attempt = |items: &[u32], _: u64, _: u64, room: &mut Room| self.scores(items, &sizes, fewest, room);
         let members = self.play(true, options, anybody, attempt);
@@ -84,16 +87,30 @@ impl Controlled<'_> {
         Ok(stronger)
     }
 
+    /// The scores of one list.
+    #[cfg(test)]
+    pub(super) fn membership_scores(&self, items: &[u32]) -> Scores {
+        self.scores(items, &self.sizes(), self.records.fewest_members(), &mut Room::default())
+    }
+
+    fn sizes(&self) -> Vec<(f64, usize)> {
+        let mut sizes = self.records.sizes().to_vec();
+        sizes.sort_unstable_by(f64::total_cmp);
+        sizes.chunk_by(|one, two| one.total_cmp(two).is_eq()).map(|same| (same[0], same.len())).collect()
+    }
+
     /// How well a list fits the best record, and its lead over the next.
-    fn scores(&self, items: &[u32], sizes: &[f64], fewest: f64, room: &mut Room) -> Scores {
+    fn scores(&self, items: &[u32], sizes: &Sizes, fewest: f64, room: &mut Room) -> Scores {
         let population = real(self.member_people());
         room.gains.resize(self.records.len(), 0.0);
         room.nothing.clear();
         room.nothing.resize(sizes.len(), 0.0);
-        let place = |size: f64| sizes.partition_point(|&other| other < size);
+        room.showing.clear();
+        room.showing.resize(sizes.len(), 0);
+        let place = |size: f64| sizes.partition_point(|&(other, _)| other < size);
         for &item in items {
             let share = (real(u64::from(self.support[item as usize])) + 0.5) / (population + 1.0);
-            let hidden: Vec<f64> = sizes.iter().map(|&size| hidden_ratio(fewest, size, share)).collect();
+            let hidden: Vec<f64> = sizes.iter().map(|&(size, _)| hidden_ratio(fewest, size, share)).collect();
             room.nothing.iter_mut().zip(&hidden).for_each(|(sum, ratio)| *sum += ratio);
             for (record, members) in self.records.showing(item) {
                 let size = self.records.size(record);
@@ -116,13 +133,16 @@ impl Controlled<'_> {
                 next = next.max(score);
             }
         };
-        let nothing = |size: f64| room.nothing.get(place(size)).copied().unwrap_or_default();
         for &record in &room.touched {
-            see(room.gains[record as usize] + nothing(self.records.size(record)));
+            let place = place(self.records.size(record));
+            if let (Some(nothing), Some(showing)) = (room.nothing.get(place), room.showing.get_mut(place)) {
+                see(room.gains[record as usize] + nothing);
+                *showing += 1;
+            }
         }
-        if room.touched.len() < self.records.len() {
-            // Of those that show nothing of the list.
-            see(room.nothing.iter().copied().fold(f64::NEG_INFINITY, f64::max));
+        // Records that show nothing of the list: two of a size are enough to be best and next.
+        for ((&(_, count), &showing), &nothing) in sizes.iter().zip(&room.showing).zip(&room.nothing) {
+            (0..count.saturating_sub(showing).min(2)).for_each(|_| see(nothing));
         }
         for record in room.touched.drain(..) {
             room.gains[record as usize] = 0.0;
@@ -139,14 +159,14 @@ impl Controlled<'_> {
 }
 
 /// ln(P[at most t − 2 of s − 1 have it] / P[at most t − 1 of s have it]), at least ln 0.1: what an item tells that a record does not show.
-fn hidden_ratio(fewest: f64, size: f64, share: f64) -> f64 {
+pub(super) fn hidden_ratio(fewest: f64, size: f64, share: f64) -> f64 {
     let member = at_most(fewest - 2.0, size - 1.0, share);
     let stranger = at_most(fewest - 1.0, size, share);
     if stranger > 0.0 { (member / stranger).clamp(LEAST_HIDDEN, 1.0).ln() } else { LEAST_HIDDEN.ln() }
 }
 
 /// P[X ≤ most] for a binomial X of `trials` with probability `share` below 1.
-fn at_most(most: f64, trials: f64, share: f64) -> f64 {
+pub(super) fn at_most(most: f64, trials: f64, share: f64) -> f64 {
     if most < 0.0 || trials < 0.0 {
         return 0.0;
     }
@@ -191,14 +211,14 @@ fn judge(
 
 /// A threshold that a share of the control scores exceeds; of those equal to it, a part is accused.
 #[derive(Debug, Clone, Copy)]
-struct Threshold {
+pub(super) struct Threshold {
     score: f64,
     part: f64,
 }
 
 impl Threshold {
     /// From scores in descending order. Without any, everybody is accused: nobody knows better.
-    fn new(scores: &[f64], fpr: f64) -> Self {
+    pub(super) fn new(scores: &[f64], fpr: f64) -> Self {
         let allowed = fpr * real(scores.len() as u64);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a share of a count")]
         let Some(&score) = scores.get(allowed as usize) else { return Self { score: f64::NEG_INFINITY, part: 1.0 } };
@@ -207,7 +227,7 @@ impl Threshold {
         Self { score, part: (allowed - real(above as u64)) / real(equal as u64) }
     }
 
-    fn rate(&self, scores: &[f64]) -> f64 {
+    pub(super) fn rate(&self, scores: &[f64]) -> f64 {
         if scores.is_empty() {
             return 0.0;
         }
@@ -218,7 +238,7 @@ impl Threshold {
 }
 
 /// The largest order statistic of the (descending) control scores that a share of at least `fpr` of such people reaches, at this confidence: none if there are too few.
-fn lowered(scores: &[f64], fpr: f64, confidence: Confidence) -> Result<Option<f64>> {
+pub(super) fn lowered(scores: &[f64], fpr: f64, confidence: Confidence) -> Result<Option<f64>> {
     let count = scores.len() as u64;
     for (rank, &score) in (0_u64..).zip(scores) {
         // The share that reaches the score of this rank is below fpr only if more than `rank` people of `count` lie in a region of probability fpr.

@@ -10,6 +10,8 @@
 //! - [`attack_seed`]: randomness that cannot be rolled again.
 
 mod controlled;
+#[cfg(test)]
+mod controlled_tests;
 mod inference;
 mod known_fragments;
 mod known_items;

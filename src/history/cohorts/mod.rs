@@ -65,3 +65,6 @@ pub fn form(matrix: &SubjectItems, subject_ids: &[u64], item_ids: &[u64], option
     let groups = groups::groups(&points, &blocks, k, options.threads);
     Ok(cells::cells(&people, &groups, options, key))
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,6 +19,9 @@ const DAMPING: f64 = 0.75;
 /// People at least who have an item that counts.
 const LEAST_SUPPORT: u32 = 5;
 
+/// The number of an item that does not count.
+const UNCOUNTED: u32 = u32::MAX;
+
 /// A point for every person.
 #[derive(Debug)]
 pub(super) struct Points {
@@ -88,12 +91,23 @@ pub(super) fn points(people: &People, options: &CohortOptions, key: &Key) -> Res
     let enough = |least: u32| support.iter().any(|&support| support >= least);
     let least = u32::try_from(options.min_members).unwrap_or(u32::MAX);
     let least = if enough(least.max(LEAST_SUPPORT)) { least.max(LEAST_SUPPORT) } else { least };
-    let weights: Vec<f64> =
-        support.iter().map(|&support| if support < least { 0.0 } else { real(u64::from(support)).powf(-DAMPING) }).collect();
+    // Items that count are numbered anew, so that the others cost nothing.
+    let mut weights = Vec::new();
+    let numbers: Vec<u32> = support
+        .iter()
+        .map(|&support| {
+            if support < least {
+                return UNCOUNTED;
+            }
+            weights.push(real(u64::from(support)).powf(-DAMPING));
+            u32::try_from(weights.len() - 1).unwrap_or(UNCOUNTED)
+        })
+        .collect();
+    let counted = |person: u32| people.items_of(person).iter().map(|&item| numbers[item as usize]).filter(|&number| number != UNCOUNTED);
     let key = key.derive(&Domain::of("cohort space"));
     let (mut starts, mut columns) = (vec![0], Vec::new());
     for person in teachers(people, TEACHERS, &key) {
-        columns.extend(people.items_of(person).iter().filter(|&&item| weights[item as usize] > 0.0));
+        columns.extend(counted(person));
         starts.push(columns.len());
     }
     let matrix = WeightedPattern::new(&starts, &columns, &weights, options.threads)?;
@@ -111,12 +125,12 @@ pub(super) fn points(people: &People, options: &CohortOptions, key: &Key) -> Res
     let stretch = people.len().div_ceil(options.threads).max(1);
     std::thread::scope(|scope| {
         for (part, first) in numbers.chunks_mut(stretch * padded).zip((0..people.count()).step_by(stretch)) {
-            let places = &places;
+            let (places, counted) = (&places, &counted);
             scope.spawn(move || {
                 let mut sums = vec![0.0; width];
                 for (point, person) in part.chunks_exact_mut(padded).zip(first..) {
                     sums.fill(0.0);
-                    for &item in people.items_of(person) {
+                    for item in counted(person) {
                         let row = &places[item as usize * width..(item as usize + 1) * width];
                         sums.iter_mut().zip(row).for_each(|(sum, number)| *sum += number);
                     }
