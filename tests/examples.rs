@@ -3,6 +3,7 @@
 mod archives;
 mod assessing;
 mod failures;
+mod histories;
 mod kills;
 mod newcomer;
 mod policies;

@@ -5,6 +5,7 @@ mod data;
 mod edges;
 mod gate;
 mod histories;
+mod histories_tamper;
 mod hierarchies;
 mod invariants;
 mod joined;

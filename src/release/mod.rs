@@ -36,7 +36,7 @@ pub use verify_table::{TableVerification, verify_table};
 use crate::error::Result;
 use crate::policy::Policy;
 
-/// The policy of the demonstration: k-anonymous profiles (k = 12) and unlinked plays of a pool with the canonical columns.
+/// The policy of the demonstration: k-anonymous profiles (k = 12), unlinked plays, cohorts and fragments of a pool with the canonical columns.
 ///
 /// # Errors
 /// Never, as long as the tests of this crate pass.
