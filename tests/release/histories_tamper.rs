@@ -160,7 +160,10 @@ fn what_is_planted_into_cohorts_is_found() {
     let checks = planted(release, "tastes", |rows| "2".clone_into(&mut rows[0][3]));
     finds(&checks, "cell-support");
     // A cell over the share, and one of more people than the cohort has.
-    let checks = planted(release, "tastes", |rows| rows[0][3].clone_from(&rows[0][1].clone()));
+    let checks = planted(release, "tastes", |rows| {
+        let size = rows[0][1].clone();
+        rows[0][3] = size;
+    });
     finds(&checks, "share-cap");
     let checks = planted(release, "tastes", |rows| "400".clone_into(&mut rows[0][3]));
     finds(&checks, "share-cap");
