@@ -2,7 +2,7 @@
 //!
 //! - [`clopper_pearson`], [`clopper_pearson_upper`], [`clopper_pearson_lower`]: exact bounds of a success probability.
 //! - [`wilson`], [`wilson_upper`]: Wilson's score bounds.
-//! - [`mean_upper`], [`mean_lower`]: bounds of the mean of numbers in [0, 1].
+//! - [`mean_upper`], [`mean_lower`], [`excess_upper`]: bounds of means of numbers in [0, 1], and of how far one is above another.
 //! - [`beta_regularized`], [`binomial_cdf`]: the functions behind them.
 //! - [`digamma`]: the derivative of the logarithm of the gamma function.
 //! - [`svd`]: the largest singular values and vectors of a sparse matrix.
@@ -18,7 +18,7 @@ pub mod svd;
 pub use binomial::{
     Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
 };
-pub use mean_bound::{mean_lower, mean_upper};
+pub use mean_bound::{excess_upper, mean_lower, mean_upper};
 pub use special::digamma;
 
 /// A count as a real number.

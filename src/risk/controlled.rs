@@ -6,7 +6,7 @@ use super::result::{AttackOptions, AttackResult, DecileRate};
 use super::target::{DECILES, Target, check_deciles, choose};
 use crate::error::{Error, Result};
 use crate::matrix::{SubjectItems, deciles, rarity};
-use crate::numeric::{mean_lower, mean_upper, real};
+use crate::numeric::{excess_upper, mean_upper, real};
 use crate::policy::{AttackName, GateOn};
 use crate::units::Confidence;
 
@@ -168,15 +168,11 @@ fn people(matrix: &SubjectItems, ids: &[u64], support: &[u32], total: Option<u64
 pub(super) type Compared = (f64, f64, f64, f64);
 
 /// Compares the means of two groups of numbers in [0, 1].
-///
-/// The excess (a − b)/(1 − b) grows with a and falls with b: with an upper bound of a and a lower bound of b, each at half of the error, it has an upper bound at the whole error.
 pub(super) fn compare(members: &[Outcome<f64>], control: &[Outcome<f64>], confidence: Confidence) -> Result<Compared> {
-    let half = Confidence::new(f64::midpoint(1.0, confidence.get()))?;
     let values = |outcomes: &[Outcome<f64>]| outcomes.iter().map(|outcome| outcome.value).collect::<Vec<f64>>();
     let (members, control) = (values(members), values(control));
     let mean = |values: &[f64]| if values.is_empty() { 0.0 } else { values.iter().sum::<f64>() / real(values.len() as u64) };
-    let excess = excess(mean_upper(&members, half)?, mean_lower(&control, half)?);
-    Ok((mean(&members), mean_upper(&members, confidence)?, mean(&control), excess))
+    Ok((mean(&members), mean_upper(&members, confidence)?, mean(&control), excess_upper(&members, &control, confidence)?))
 }
 
 /// How much of what the baseline leaves open was achieved, at least 0.

@@ -32,7 +32,7 @@ impl Controlled<'_> {
     ///
     /// # Guarantee
     /// Bounds hold at the confidence asked for, for people drawn independently from those who are like the members and the control people, whatever the distribution of the shares: they are betting
-    /// bounds ([`mean_upper`](crate::numeric::mean_upper)) of the two means, each at half of the error. They say nothing about stronger attacks.
+    /// bounds ([`mean_upper`](crate::numeric::mean_upper), [`excess_upper`](crate::numeric::excess_upper)). They say nothing about stronger attacks.
     ///
     /// # Errors
     /// `known` or `predicted` is 0, or the options have no trials.

@@ -18,6 +18,9 @@ const LEAST_HIDDEN: f64 = 0.1;
 struct Room {
     /// For each record what the items add that it shows.
     gains: Vec<f64>,
+    /// For each record the last list that it showed something of.
+    lists: Vec<u64>,
+    list: u64,
     touched: Vec<u32>,
     /// For each size of record the score of one that shows nothing of the list.
     nothing: Vec<f64>,
@@ -25,8 +28,26 @@ struct Room {
     showing: Vec<usize>,
 }
 
-/// The sizes of records, ascending, with the number of records of each.
-type Sizes = [(f64, usize)];
+/// The sizes of records.
+#[derive(Debug)]
+struct Sizes {
+    /// Each size, ascending, with the number of its records.
+    distinct: Vec<(f64, usize)>,
+    /// For each record the place of its size.
+    place_of: Vec<u32>,
+}
+
+impl Sizes {
+    fn new(sizes: &[f64]) -> Self {
+        let mut sorted = sizes.to_vec();
+        sorted.sort_unstable_by(f64::total_cmp);
+        let distinct: Vec<(f64, usize)> =
+            sorted.chunk_by(|one, two| one.total_cmp(two).is_eq()).map(|same| (same[0], same.len())).collect();
+        let place = |&size: &f64| u32::try_from(distinct.partition_point(|&(other, _)| other < size)).unwrap_or(u32::MAX);
+        let place_of = sizes.iter().map(place).collect();
+        Self { distinct, place_of }
+    }
+}
 
 /// The score of the best record, and its lead over the next.
 pub(super) type Scores = [f64; 2];
@@ -70,7 +91,7 @@ impl Controlled<'_> {
         }
         let anybody = |items: &[u32]| !items.is_empty();
         let people = self.eligible(anybody);
-        let sizes = self.sizes();
+        let sizes = Sizes::new(self.records.sizes());
         let fewest = self.records.fewest_members();
         let attempt = |items: &[u32], _: u64, _: u64, room: &mut Room| self.scores(items, &sizes, fewest, room);
         let members = self.play(true, options, anybody, attempt);
@@ -90,41 +111,36 @@ impl Controlled<'_> {
     /// The scores of one list.
     #[cfg(test)]
     pub(super) fn membership_scores(&self, items: &[u32]) -> Scores {
-        self.scores(items, &self.sizes(), self.records.fewest_members(), &mut Room::default())
-    }
-
-    fn sizes(&self) -> Vec<(f64, usize)> {
-        let mut sizes = self.records.sizes().to_vec();
-        sizes.sort_unstable_by(f64::total_cmp);
-        sizes.chunk_by(|one, two| one.total_cmp(two).is_eq()).map(|same| (same[0], same.len())).collect()
+        self.scores(items, &Sizes::new(self.records.sizes()), self.records.fewest_members(), &mut Room::default())
     }
 
     /// How well a list fits the best record, and its lead over the next.
     fn scores(&self, items: &[u32], sizes: &Sizes, fewest: f64, room: &mut Room) -> Scores {
         let population = real(self.member_people());
         room.gains.resize(self.records.len(), 0.0);
+        room.lists.resize(self.records.len(), 0);
+        room.list += 1;
+        room.touched.clear();
         room.nothing.clear();
-        room.nothing.resize(sizes.len(), 0.0);
+        room.nothing.resize(sizes.distinct.len(), 0.0);
         room.showing.clear();
-        room.showing.resize(sizes.len(), 0);
-        let place = |size: f64| sizes.partition_point(|&(other, _)| other < size);
+        room.showing.resize(sizes.distinct.len(), 0);
         for &item in items {
             let share = (real(u64::from(self.support[item as usize])) + 0.5) / (population + 1.0);
-            let hidden: Vec<f64> = sizes.iter().map(|&(size, _)| hidden_ratio(fewest, size, share)).collect();
+            let hidden: Vec<f64> = sizes.distinct.iter().map(|&(size, _)| hidden_ratio(fewest, size, share)).collect();
             room.nothing.iter_mut().zip(&hidden).for_each(|(sum, ratio)| *sum += ratio);
             for (record, members) in self.records.showing(item) {
-                let size = self.records.size(record);
-                let others = (members - 1.0 + PRIOR * share) / (size - 1.0 + PRIOR);
-                let gain = &mut room.gains[record as usize];
-                // A record may be touched twice where a sum happens to be 0, which does no harm.
-                if *gain == 0.0 {
+                let place = record as usize;
+                if room.lists[place] != room.list {
+                    room.lists[place] = room.list;
+                    room.gains[place] = 0.0;
                     room.touched.push(record);
                 }
-                *gain += (members / size / others).ln() - hidden.get(place(size)).copied().unwrap_or_default();
+                let size = self.records.size(record);
+                let others = (members - 1.0 + PRIOR * share) / (size - 1.0 + PRIOR);
+                room.gains[place] += (members / size / others).ln() - hidden[sizes.place_of[place] as usize];
             }
         }
-        room.touched.sort_unstable();
-        room.touched.dedup();
         let (mut best, mut next) = (f64::NEG_INFINITY, f64::NEG_INFINITY);
         let mut see = |score: f64| {
             if score > best {
@@ -134,18 +150,13 @@ impl Controlled<'_> {
             }
         };
         for &record in &room.touched {
-            let place = place(self.records.size(record));
-            if let (Some(nothing), Some(showing)) = (room.nothing.get(place), room.showing.get_mut(place)) {
-                see(room.gains[record as usize] + nothing);
-                *showing += 1;
-            }
+            let place = sizes.place_of[record as usize] as usize;
+            see(room.gains[record as usize] + room.nothing[place]);
+            room.showing[place] += 1;
         }
         // Records that show nothing of the list: two of a size are enough to be best and next.
-        for ((&(_, count), &showing), &nothing) in sizes.iter().zip(&room.showing).zip(&room.nothing) {
+        for ((&(_, count), &showing), &nothing) in sizes.distinct.iter().zip(&room.showing).zip(&room.nothing) {
             (0..count.saturating_sub(showing).min(2)).for_each(|_| see(nothing));
-        }
-        for record in room.touched.drain(..) {
-            room.gains[record as usize] = 0.0;
         }
         // Without a second record its lead is its score; without any there is nothing to tell people by.
         if best == f64::NEG_INFINITY {

@@ -79,5 +79,5 @@ fn real_listeners_keep_their_taste_and_little_else() {
     let attack = Controlled::new(&raw, &members, &member_ids, &control, &control_ids, &item_ids).unwrap();
     let inference = attack.inference(4, 10, &options).unwrap();
     assert!(inference.excess > 0.8, "{inference:?}");
-    assert!(attack.membership(Share::new(0.05).unwrap(), &options).unwrap().rate > 0.99);
+    assert!(attack.membership(Share::new(0.05).unwrap(), &options).unwrap().rate > 0.95);
 }

@@ -70,7 +70,7 @@ impl CohortOptions {
         self
     }
 
-    /// People who are grouped together at most; 4096 unless set. The work grows with people × block size.
+    /// People who are grouped together at most, or 4 `k` if that is more; 4096 unless set. The work grows with people × block size.
     #[must_use]
     pub fn with_block_size(mut self, people: u32) -> Self {
         self.block = people;
@@ -104,9 +104,6 @@ impl CohortOptions {
         }
         if !(1..=256).contains(&self.dimensions) {
             return problem("dimensions", "must be from 1 to 256");
-        }
-        if u64::from(self.block) < self.k.get().saturating_mul(4) {
-            return problem("block_size", "must be at least 4 k");
         }
         if self.threads == 0 {
             return problem("threads", "must be at least 1");

@@ -32,6 +32,7 @@ pub(super) struct Points {
 
 impl Points {
     /// From rows of `width` numbers, which are filled up with zeros.
+    #[cfg(test)]
     pub(super) fn new(rows: &[f32], width: usize) -> Self {
         let padded = width.max(1).next_multiple_of(LANES);
         let mut numbers = vec![0.0; rows.len() / width.max(1) * padded];

@@ -365,11 +365,12 @@ fn impossible_options_are_errors() {
         options(5).with_max_items_per_subject(Some(0)),
         options(5).with_dimensions(0),
         options(5).with_dimensions(257),
-        options(5).with_block_size(19),
         options(5).with_threads(0),
     ] {
         assert!(matches!(run(&wrong), Err(Error::Parameter { .. })), "{wrong:?}");
     }
+    // A block always has room for four cohorts.
+    assert_eq!(run(&options(5).with_block_size(0)).unwrap(), run(&options(5).with_block_size(20)).unwrap());
     // More dimensions than items or people.
     assert!(run(&options(5).with_dimensions(256)).is_ok());
     // ⌊0.7 · 10⌋ is 7, though 0.7 · 10 is not in binary.
