@@ -147,7 +147,7 @@ fn offsets(matrix: &SubjectItems) -> Vec<usize> {
 }
 
 /// Codes in the order of their ids, and the rank of each code.
-fn ranked(ids: &[u64]) -> Result<(Vec<u32>, Vec<u32>)> {
+pub(in crate::history) fn ranked(ids: &[u64]) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut codes: Vec<u32> = (0..).take(ids.len()).collect();
     codes.sort_unstable_by_key(|&code| ids[code as usize]);
     if codes.windows(2).any(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {

@@ -222,12 +222,12 @@ fn visit(lists: &Lists, offsets: &[usize], places: &[usize], k: u64, threads: us
     .ok_or_else(thread_failed)
 }
 
-pub(super) fn thread_failed() -> Error {
+pub(in crate::history) fn thread_failed() -> Error {
     Error::Parameter { name: "threads", problem: "a thread ended early, probably for lack of memory; use fewer threads".to_owned() }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more than 24 bits")]
-fn affinity(both: u32, first: u32, second: u32) -> f32 {
+pub(in crate::history) fn affinity(both: u32, first: u32, second: u32) -> f32 {
     (f64::from(both) / (f64::from(first) * f64::from(second)).sqrt()) as f32
 }
 

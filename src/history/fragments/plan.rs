@@ -18,7 +18,7 @@ const FRAGILE: f32 = 1.0;
 
 /// What a pair is worth to a person who puts it together, by the number of people who have it together, this one included: a factor of its affinity.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Worth {
+pub(in crate::history) enum Worth {
     /// As if of the people who hold a pair this share had it together, before anything is known of the others.
     Expected { k: u32, share: f32 },
     /// Every supported pair may stand together; those that few have together yet are worth more.
@@ -31,7 +31,7 @@ pub(super) enum Worth {
 
 impl Worth {
     /// The factor, where `count` people have the pair together and `holders` hold it.
-    pub(super) fn factor(&self, count: u32, holders: f32) -> f32 {
+    pub(in crate::history) fn factor(&self, count: u32, holders: f32) -> f32 {
         let ratio = |k: u32| single(count) / single(k);
         match *self {
             Self::Expected { k, share } => {
