@@ -79,8 +79,13 @@ fn run(
     Ok(released(&plan, subject_ids, item_ids, order, counts, key))
 }
 
-/// Exponents of the rounds, in halves: how strictly pairs below k are held against those above. It starts mild, so that people can find together, and ends strict.
-const ROUNDS: [u32; 9] = [3, 3, 4, 5, 6, 7, 8, 10, 12];
+/// Exponents of the first and of the last round, in halves: how strictly pairs below k are held against those above. It starts mild, so that people can find together, and ends strict; the slower, the
+/// more pairs survive.
+const EXPONENTS: (u32, u32) = (2, 12);
+/// Rounds at least and at most; in between as many as [`WORK`] pairs allow.
+const ROUNDS: (u64, u64) = (9, 33);
+/// Pairs of a person's items, over all people and rounds.
+const WORK: u64 = 1 << 30;
 /// Rounds where every supported pair may be used.
 const POOL_ROUNDS: usize = 4;
 
@@ -104,11 +109,14 @@ fn plan<'a>(lists: &'a Lists, options: &FragmentOptions, counts: &mut CutCounts)
             plan.repair(0, Some(triples))?;
         }
     } else {
-        plan.round(&Worth::Pool)?;
-        for halves in ROUNDS {
+        plan.round(&Worth::Expected { k, share: lists.together(options.max_items) })?;
+        let rounds = (WORK / lists.pairs().max(1)).clamp(ROUNDS.0, ROUNDS.1);
+        for round in 0..rounds {
+            let steps = u64::from(EXPONENTS.1 - EXPONENTS.0);
+            let halves = EXPONENTS.0 + u32::try_from(steps * round / (rounds - 1)).unwrap_or(EXPONENTS.1);
             let worth = Worth::Soft { k, halves };
             plan.round(&worth)?;
-            plan.pairs.retain(|count| worth.factor(count + 1) > 0.0);
+            plan.pairs.retain(|count| worth.factor(count + 1, 0.0) > 0.0);
         }
         plan.repair(k, None)?;
         plan.round(&Worth::Hard { k })?;

@@ -4,6 +4,7 @@ use super::options::FragmentOptions;
 use super::pieces::CutCounts;
 use crate::error::{Error, Result};
 use crate::matrix::SubjectItems;
+use crate::numeric::real;
 
 /// Items of a list at most. Longer lists are cut beforehand, items of similar support together, so that the work for a person grows with the length of the list and not with its square.
 pub(super) const LONGEST: usize = 512;
@@ -101,6 +102,18 @@ impl Lists {
         &self.items[self.starts[list]..self.starts[list + 1] - 1]
     }
 
+    /// Share of the pairs of a list that fragments of `most` items can hold, over all lists.
+    pub(super) fn together(&self, most: usize) -> f32 {
+        let items = self.items.len() - self.len();
+        let (held, all) = (real(items as u64) * real(most as u64 - 1) / 2.0, real(self.pairs().max(1)));
+        single(held.min(all) / all)
+    }
+
+    /// Pairs of items of one list, over all lists.
+    pub(super) fn pairs(&self) -> u64 {
+        (0..self.len()).map(|list| self.list(list).len() as u64).map(|length| length * length.saturating_sub(1) / 2).sum()
+    }
+
     /// Where each item stands in [`Lists::items`], by item: (offsets, places).
     pub(super) fn postings(&self) -> (Vec<usize>, Vec<usize>) {
         let mut offsets = vec![0; self.codes.len() + 1];
@@ -134,7 +147,7 @@ fn offsets(matrix: &SubjectItems) -> Vec<usize> {
 }
 
 /// Codes in the order of their ids, and the rank of each code.
-fn ranked(ids: &[u64]) -> Result<(Vec<u32>, Vec<u32>)> {
+pub(in crate::history) fn ranked(ids: &[u64]) -> Result<(Vec<u32>, Vec<u32>)> {
     let mut codes: Vec<u32> = (0..).take(ids.len()).collect();
     codes.sort_unstable_by_key(|&code| ids[code as usize]);
     if codes.windows(2).any(|pair| ids[pair[0] as usize] == ids[pair[1] as usize]) {
@@ -148,4 +161,9 @@ fn ranked(ids: &[u64]) -> Result<(Vec<u32>, Vec<u32>)> {
         ranks[code as usize] = rank;
     }
     Ok((codes, ranks))
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "a share needs no more than 24 bits")]
+fn single(share: f64) -> f32 {
+    share as f32
 }

@@ -14,11 +14,11 @@
 mod check;
 mod clique;
 mod cut;
-mod lists;
+pub(super) mod lists;
 mod options;
-mod pairs;
+pub(super) mod pairs;
 mod pieces;
-mod plan;
+pub(super) mod plan;
 mod triples;
 
 pub use check::{Check, SizeCheck, check, check_pool};

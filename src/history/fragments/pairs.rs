@@ -24,6 +24,8 @@ pub(super) struct Pairs {
 const PAIR: usize = 12;
 /// Bins of affinity, from 0 to 1, for choosing what fits the memory.
 const BINS: usize = 4096;
+/// How many second items are read in the time of one search.
+const LOOKUP: usize = 16;
 /// First items that a thread takes at once.
 const STEP: usize = 64;
 
@@ -36,12 +38,7 @@ impl Pairs {
         let (offsets, places) = lists.postings();
         let room = (memory / PAIR).min(u32::MAX as usize);
         let items = lists.codes.len();
-        let mut increments = 0_u64;
-        for list in 0..lists.len() {
-            let length = lists.list(list).len() as u64;
-            increments += length * length.saturating_sub(1) / 2;
-        }
-        let most = (increments / k.max(1)).min((items as u64).saturating_mul(items as u64));
+        let most = (lists.pairs() / k.max(1)).min((items as u64).saturating_mul(items as u64));
         let mut least = 0;
         if most > room as u64 {
             let histogram = Mutex::new(vec![0_u64; BINS]);
@@ -93,6 +90,40 @@ impl Pairs {
     pub(super) fn find(&self, first: u32, second: u32) -> Option<usize> {
         let (start, end) = (self.starts[first as usize], self.starts[first as usize + 1]);
         self.seconds[start..end].binary_search(&second).ok().map(|place| start + place)
+    }
+
+    /// Calls `visit` with the places of every two items of a list that are a considered pair, and with the pair. `at` is room: 0 for every item, before and after.
+    pub(super) fn for_each(&self, items: &[u32], at: &mut Vec<u16>, mut visit: impl FnMut(usize, usize, usize)) {
+        at.resize(self.starts.len(), 0);
+        for (place, &item) in (1..).zip(items) {
+            at[item as usize] = place;
+        }
+        for (i, &first) in items.iter().enumerate() {
+            let (start, end) = (self.starts[first as usize], self.starts[first as usize + 1]);
+            let after = &items[i + 1..];
+            if end - start <= after.len().saturating_mul(LOOKUP) {
+                for (pair, &second) in (start..end).zip(&self.seconds[start..end]) {
+                    let place = usize::from(at[second as usize]);
+                    if place > i + 1 {
+                        visit(i, place - 1, pair);
+                    }
+                }
+            } else {
+                for (j, &second) in (i + 1..).zip(after) {
+                    if let Some(pair) = self.find(first, second) {
+                        visit(i, j, pair);
+                    }
+                }
+            }
+        }
+        for &item in items {
+            at[item as usize] = 0;
+        }
+    }
+
+    /// People who hold a pair, as far as its affinity tells.
+    pub(super) fn holders(&self, pair: usize, lists: &Lists, first: u32, second: u32) -> f32 {
+        holders(self.affinities[pair], lists.support[first as usize], lists.support[second as usize])
     }
 
     pub(super) fn affinity(&self, pair: usize) -> f32 {
@@ -191,11 +222,16 @@ fn visit(lists: &Lists, offsets: &[usize], places: &[usize], k: u64, threads: us
     .ok_or_else(thread_failed)
 }
 
-pub(super) fn thread_failed() -> Error {
+pub(in crate::history) fn thread_failed() -> Error {
     Error::Parameter { name: "threads", problem: "a thread ended early, probably for lack of memory; use fewer threads".to_owned() }
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "a weight needs no more than 24 bits")]
-fn affinity(both: u32, first: u32, second: u32) -> f32 {
+pub(in crate::history) fn affinity(both: u32, first: u32, second: u32) -> f32 {
     (f64::from(both) / (f64::from(first) * f64::from(second)).sqrt()) as f32
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "an estimate needs no more than 24 bits")]
+fn holders(affinity: f32, first: u32, second: u32) -> f32 {
+    (f64::from(affinity) * (f64::from(first) * f64::from(second)).sqrt()) as f32
 }

@@ -18,7 +18,9 @@ const FRAGILE: f32 = 1.0;
 
 /// What a pair is worth to a person who puts it together, by the number of people who have it together, this one included: a factor of its affinity.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Worth {
+pub(in crate::history) enum Worth {
+    /// As if of the people who hold a pair this share had it together, before anything is known of the others.
+    Expected { k: u32, share: f32 },
     /// Every supported pair may stand together; those that few have together yet are worth more.
     Pool,
     /// Pairs below k are worth (count / k)^(halves / 2), those above the less, the more have them.
@@ -28,9 +30,14 @@ pub(super) enum Worth {
 }
 
 impl Worth {
-    pub(super) fn factor(&self, count: u32) -> f32 {
+    /// The factor, where `count` people have the pair together and `holders` hold it.
+    pub(in crate::history) fn factor(&self, count: u32, holders: f32) -> f32 {
         let ratio = |k: u32| single(count) / single(k);
         match *self {
+            Self::Expected { k, share } => {
+                let ratio = (holders * share).max(1.0) / single(k);
+                ratio.min(1.0 / ratio)
+            }
             Self::Pool => 1.0 / single(count).sqrt(),
             Self::Soft { k, .. } | Self::Hard { k } if count >= k => 1.0 / ratio(k),
             Self::Hard { .. } => APART,
@@ -74,6 +81,7 @@ struct Desk {
     gains: Gains,
     pairs: Vec<(u16, u16, u32)>,
     old: Vec<u16>,
+    at: Vec<u16>,
     /// Pairs that come together or apart.
     changes: Vec<(u32, bool)>,
     changed: bool,
@@ -107,13 +115,14 @@ impl<'a> Plan<'a> {
                 let items = lists.list(list);
                 desk.gains.reset(items.len());
                 desk.pairs.clear();
-                for_each_pair(items, |i, j| {
-                    let Some(pair) = pairs.find(items[i], items[j]) else { return };
-                    desk.pairs.push((index(i), index(j), number(pair)));
+                let Desk { pairs: own, gains, at, .. } = desk;
+                pairs.for_each(items, at, |i, j, pair| {
+                    own.push((index(i), index(j), number(pair)));
                     let others = pairs.released(pair) - u32::from(labels[i] == labels[j]);
-                    let factor = worth.factor(others + 1);
+                    let holders = pairs.holders(pair, lists, items[i], items[j]);
+                    let factor = worth.factor(others + 1, holders);
                     if factor > 0.0 {
-                        desk.gains.set(i, j, (pairs.affinity(pair) * factor).max(f32::MIN_POSITIVE) + worth.fragile(others + 1));
+                        gains.set(i, j, (pairs.affinity(pair) * factor).max(f32::MIN_POSITIVE) + worth.fragile(others + 1));
                     }
                 });
                 desk.alone(labels);
@@ -191,11 +200,11 @@ impl<'a> Plan<'a> {
             let items = lists.list(list);
             desk.gains.reset(items.len());
             desk.pairs.clear();
-            for_each_pair(items, |i, j| {
-                let Some(pair) = pairs.find(items[i], items[j]) else { return };
+            let Desk { pairs: own, gains, at, .. } = desk;
+            pairs.for_each(items, at, |i, j, pair| {
                 if pairs.released(pair) >= k {
-                    desk.pairs.push((index(i), index(j), number(pair)));
-                    desk.gains.set(i, j, pairs.affinity(pair).max(f32::MIN_POSITIVE));
+                    own.push((index(i), index(j), number(pair)));
+                    gains.set(i, j, pairs.affinity(pair).max(f32::MIN_POSITIVE));
                 }
             });
             desk.old.clear();
