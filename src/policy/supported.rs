@@ -2,7 +2,7 @@
 
 use super::bind::in_list;
 use super::parse::is_file_name;
-use super::{AttackName, FragmentsProduct, Metric, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search};
+use super::{AttackName, FragmentsProduct, Metric, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search, Support};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -118,8 +118,14 @@ fn check_split(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<(
 
 /// What fragments cannot do yet.
 fn check_fragments(key: &str, fragments: &FragmentsProduct) -> Result<()> {
-    if fragments.sessions.is_some() {
-        return Err(Error::unsupported(format!("{key}.sessions"), "fragments of sessions"));
+    if fragments.sessions.is_none() {
+        return Ok(());
+    }
+    if fragments.support == Support::Pool {
+        return Err(Error::unsupported(format!("{key}.support"), "fragments of sessions whose combinations are counted in the pool"));
+    }
+    if fragments.m > 2 {
+        return Err(Error::unsupported(format!("{key}.m"), "fragments of sessions with m over 2"));
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Checking cohorts and fragments from outside, from their files alone. Everything is counted here in plain maps, by code that shares nothing with what made the products.
 
-use super::histories::{KM, ReleasedColumns, declared_guarantees, members_of};
+use super::histories::{KM, ReleasedColumns, declared_guarantees, may_repeat, members_of};
 use super::records::TOKEN;
 use super::report::{Guarantee, ProductReport, Report};
 use super::verify::{Check, check, texts, unit_name};
@@ -295,11 +295,21 @@ impl Fragments {
             let text = format!("{fragments} fragments, of which a person may have several; needs the pool");
             checks.push(check(&stated.name, &statement, holds, text));
         }
+        let repeats = !may_repeat(product) && found.repeated > 0;
         for guarantee in &stated.guarantees {
             checks.push(match (guarantee.model.as_str(), product.support) {
+                (KM, Support::Released) if product.sessions.is_some() => {
+                    // Fragments are at least as many as people.
+                    let rarest = found.rarest(product.m);
+                    let achieved = guarantee.achieved.map_or_else(String::new, |achieved| format!(", achieved {achieved}"));
+                    let statement = format!("{} ({}{achieved})", guarantee.model, unit_name(guarantee.unit));
+                    let possible = rarest.is_none_or(|rarest| rarest >= product.k.get());
+                    let text = format!("the rarest combination stands in {} fragments, of which a person may have several; needs the pool", shown(rarest));
+                    check(&stated.name, &statement, if possible { None } else { Some(false) }, text)
+                }
                 (KM, Support::Released) => {
                     let rarest = found.rarest(product.m);
-                    let holds = found.repeated == 0 && rarest.is_none_or(|rarest| rarest >= product.k.get());
+                    let holds = !repeats && rarest.is_none_or(|rarest| rarest >= product.k.get());
                     promise(stated, guarantee, number(rarest), holds, format!("the rarest combination stands in {} fragments", shown(rarest)))
                 }
                 (KM, Support::Pool) => {
@@ -309,7 +319,7 @@ impl Fragments {
                 }
                 ("fragment-size", _) => {
                     let longest = found.items.iter().map(|items| items.len() as u64).max();
-                    let holds = found.repeated == 0 && longest.is_none_or(|longest| longest <= product.max_items);
+                    let holds = !repeats && longest.is_none_or(|longest| longest <= product.max_items);
                     let text = format!("the longest fragment has {} items, {} have an item twice", shown(longest), found.repeated);
                     promise(stated, guarantee, number(longest), holds, text)
                 }

@@ -9,12 +9,12 @@ fn with(product: &str) -> String {
 }
 
 fn cohorts(keys: &str) -> String {
-    with(&format!("kind = \"cohorts\"\n{}{keys}", if keys.contains("k = ") { "" } else { "k = 12\n" }))
+    with(&format!("kind = \"cohorts\"\n{}{keys}", if keys.starts_with("k = ") { "" } else { "k = 12\n" }))
 }
 
 fn fragments(keys: &str) -> String {
-    let own = |key: &str, default: &str| if keys.contains(&format!("{key} = ")) { String::new() } else { format!("{key} = {default}\n") };
-    with(&format!("kind = \"fragments\"\nk = 12\n{}{keys}", own("max_items", "5")))
+    let own = if keys.contains("max_items = ") { "" } else { "max_items = 5\n" };
+    with(&format!("kind = \"fragments\"\nk = 12\n{own}{keys}"))
 }
 
 #[test]
@@ -43,6 +43,8 @@ fn everything_that_is_documented_is_accepted() {
         "order = \"kept\"",
         "order = \"kept\"\ntime = \"started_at\"",
         "order = \"shuffled\"",
+        "sessions = { gap_minutes = 30 }",
+        "sessions = { gap_minutes = 30 }\norder = \"kept\"\ntime = \"started_at\"",
         "item = \"artist_id\"\nmax_items_per_subject = 20",
     ] {
         Policy::from_toml(&fragments(keys)).unwrap_or_else(|error| panic!("{keys}: {error}"));
@@ -104,6 +106,8 @@ fn mistakes_are_named_with_their_key() {
     // An item that is dropped is not released by another product either.
     let dropped = cohorts("item = \"genre\"").replace("[events.columns.genre]\nrole = \"item\"", "[events.columns.genre]\nrole = \"item\"\ntreatment = \"drop\"");
     check(&dropped, "products[1].item", "dropped");
+    check_unsupported(&fragments("sessions = { gap_minutes = 30 }\nm = 3"), "products[1].m", "sessions");
+    check_unsupported(&fragments("sessions = { gap_minutes = 30 }\nsupport = \"pool\""), "products[1].support", "sessions");
     check_unsupported(&cohorts("").replace("attacks = [\"known-items\"]", "attacks = [\"linkage\"]"), "gate.attacks[0]", "linkage");
 }
 
@@ -119,7 +123,9 @@ fn tables_decide_what_the_policy_leaves_open() {
     let error = tables(&cohorts("items = { canonical = \"name\" }"), &events).unwrap_err().to_string();
     assert!(error.contains("products[1].items.names") && error.contains("track_name"), "{error}");
     // Two items without a hierarchy.
-    let apart = cohorts("").replace("role = \"item\"\ngeneralize_to = \"genre\"", "role = \"item\"");
+    let apart = cohorts("")
+        .replace("role = \"item\"\ngeneralize_to = \"genre\"", "role = \"item\"")
+        .replace("item_support = { min_subjects = 20, otherwise = \"generalize\" }\n", "");
     let error = tables(&apart, &events).unwrap_err().to_string();
     assert!(error.contains("products[1].item") && error.contains("artist_id") && error.contains("genre"), "{error}");
 }

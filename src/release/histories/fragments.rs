@@ -9,7 +9,8 @@ use crate::error::Result;
 use crate::history::fragments::{Check, FragmentOptions, Fragments, Order, Pieces, check, check_pool, cut, cut_ordered};
 use crate::io::SinkFormat;
 use crate::io::table::gather_values;
-use crate::policy::{FragmentOrder, FragmentsProduct, Policy, ProductKind, Role, Support};
+use crate::history::sessions;
+use crate::policy::{FragmentOrder, FragmentsProduct, Policy, ProductKind, Role, SessionCut, Support};
 use crate::release::report::{ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, StringArray, UInt32Array};
 use arrow::datatypes::DataType;
@@ -38,13 +39,24 @@ impl HistoryWorkshop<'_> {
         self.check_people(histories.people())?;
         let options = FragmentOptions::of(product)?.with_threads(self.threads).with_memory(PAIRS);
         let (matrix, people, items) = (&histories.matrix, &histories.subject_ids, &histories.item_ids);
-        let positions = match (product.order, &columns.time) {
-            (FragmentOrder::Kept, Some(time)) => Some(self.first_times(&histories, time)?),
+        let positions = match (product.order, &columns.time, product.sessions) {
+            (FragmentOrder::Kept, Some(time), None) => Some(self.first_times(&histories, time)?),
             _ => None,
         };
-        let fragments = match &positions {
-            Some(positions) => cut_ordered(matrix, positions, people, items, &options, &forming)?,
-            None => cut(matrix, people, items, &options, &forming)?,
+        let mut without_time = 0;
+        let fragments = match (&positions, product.sessions, &columns.time) {
+            (_, Some(SessionCut { gap_minutes }), Some(time)) => {
+                let found = self.sessions(&histories, time, gap_minutes)?;
+                without_time = found.without_time;
+                let mut listeners = found.owners.clone();
+                listeners.dedup();
+                self.check_people(listeners.len() as u64)?;
+                let order = if product.order == FragmentOrder::Kept { Order::Sequences } else { Order::Sets };
+                let pieces = Pieces::new(&found.offsets, &found.items)?;
+                sessions::cut(&pieces, &found.owners, people, items, order, &options, &forming)?
+            }
+            (Some(positions), ..) => cut_ordered(matrix, positions, people, items, &options, &forming)?,
+            _ => cut(matrix, people, items, &options, &forming)?,
         };
         let ids = group_ids(fragments.pieces().len(), &self.derived(self.key, "history-ids"));
         let fit_seconds = clock.elapsed().as_secs_f64();
@@ -57,7 +69,7 @@ impl HistoryWorkshop<'_> {
         report.control_people = (histories.control_people > 0).then_some(histories.control_people);
         report.columns = column_reports(self.policy, &columns.item);
         report.notes = notes(product);
-        describe(&fragments, &histories, &mut report);
+        describe(product, &fragments, &histories, without_time, &mut report);
         self.recount_fragments(product, path, &fragments, &ids, &histories, positions.as_deref(), &mut report)?;
         self.attack_fragments(product, &fragments, &histories, &mut report)?;
         let counts = fragments.counts();
@@ -125,7 +137,8 @@ impl HistoryWorkshop<'_> {
             items.iter().all(|item| histories.matrix.items_of(owner).binary_search(item).is_ok())
         });
         let of_people = check(&pieces, Some(&owners), fragments.order(), m, product.k)?;
-        let alone = of_people.items_in_several_fragments == Some(0);
+        // A session may hold what another one of the same person holds.
+        let alone = product.sessions.is_some() || of_people.items_in_several_fragments == Some(0);
         let checked: Check = match product.support {
             Support::Released => of_people,
             Support::Pool => check_pool(&pieces, &histories.matrix, positions, m, product.k)?,
@@ -147,7 +160,8 @@ impl HistoryWorkshop<'_> {
                     found(guarantee, checked.achieved(), checked.holds())
                 } else {
                     let longest = (checked.longest > 0).then_some(checked.longest);
-                    found(guarantee, longest, checked.longest <= product.max_items && checked.with_repeated_items == 0)
+                    let repeats = may_repeat(product) || checked.with_repeated_items == 0;
+                    found(guarantee, longest, checked.longest <= product.max_items && repeats)
                 }
             })
             .collect();
@@ -158,11 +172,17 @@ impl HistoryWorkshop<'_> {
 /// Name of the guarantee of combinations.
 pub(in crate::release) const KM: &str = "k^m-anonymity";
 
+/// Whether an item may stand twice in a fragment: only in a session whose order is kept.
+pub(in crate::release) fn may_repeat(product: &FragmentsProduct) -> bool {
+    product.sessions.is_some() && product.order == FragmentOrder::Kept
+}
+
 /// What the policy promises of a product, with nothing found yet.
 pub(super) fn declared_guarantees(product: &FragmentsProduct) -> Vec<Guarantee> {
-    let verified = match product.support {
-        Support::Released => Verified::Release,
-        Support::Pool => Verified::ReleaseAndPool,
+    // Of sessions a person may have several with the same items, so fragments are not people.
+    let verified = match (product.support, product.sessions) {
+        (Support::Released, None) => Verified::Release,
+        _ => Verified::ReleaseAndPool,
     };
     vec![
         Guarantee::new(KM, Unit::Subject, verified)
@@ -205,9 +225,11 @@ fn from_file(file: &ReleasedColumns, ids: &[String], histories: &Histories, orde
 
 /// What the file says, for whoever reads it.
 fn notes(product: &FragmentsProduct) -> Vec<String> {
-    let order = match product.order {
-        FragmentOrder::Kept => "in the order in which they were first listened to (`position`)",
-        FragmentOrder::Shuffled => "in no order",
+    let order = match (product.order, product.sessions) {
+        (FragmentOrder::Kept, None) => "in the order in which they were first listened to (`position`)",
+        (FragmentOrder::Kept, Some(_)) => "of one session, as they followed each other (`position`)",
+        (FragmentOrder::Shuffled, Some(_)) => "of one session, in no order",
+        (FragmentOrder::Shuffled, None) => "in no order",
     };
     vec![format!(
         "Each fragment holds up to {} items of one person, {order}; which fragments belong to one person is not told. Ids are random and occur nowhere else.",
@@ -228,25 +250,41 @@ fn column_reports(policy: &Policy, item: &str) -> Vec<ColumnReport> {
 }
 
 /// What was left out, for the steward.
-fn describe(fragments: &Fragments, histories: &Histories, report: &mut ProductReport) {
+fn describe(product: &FragmentsProduct, fragments: &Fragments, histories: &Histories, without_time: u64, report: &mut ProductReport) {
     let counts = fragments.counts();
+    let mut shown: Vec<(u32, u32)> = fragments
+        .pieces()
+        .iter()
+        .zip(fragments.owners())
+        .flat_map(|(items, &owner)| items.iter().map(move |&item| (owner, item)))
+        .collect();
+    shown.sort_unstable();
+    shown.dedup();
     let mut kept = vec![0_u64; histories.matrix.items()];
-    for &item in fragments.pieces().iter().flatten() {
+    for &(_, item) in &shown {
         if let Some(kept) = kept.get_mut(item as usize) {
             *kept += 1;
         }
     }
-    let total: u64 = kept.iter().sum();
     let bounded = (histories.all().pairs() - histories.matrix.pairs()) as u64;
-    let other = (histories.matrix.pairs() as u64).saturating_sub(total).saturating_sub(counts.rows_rare_item);
-    let reasons = histories.left_out.iter().copied().chain([
-        ("pairs of a person and an item: beyond the items of one person that count", bounded),
-        ("pairs of a person and an item: fewer than k people have the item", counts.rows_rare_item),
-        ("pairs of a person and an item: no fragment was possible", other),
-        ("people: nothing of them is left", counts.subjects_lost),
-    ]);
+    let mut reasons: Vec<(&str, u64)> = histories.left_out.clone();
+    reasons.push(("pairs of a person and an item: beyond the items of one person that count", bounded));
+    if product.sessions.is_some() {
+        reasons.push(("rows have no time", without_time));
+        reasons.push(("rows of sessions: fewer than k people have the item", counts.rows_rare_item));
+        reasons.push(("rows of sessions: no fragment was possible", counts.rows.saturating_sub(counts.rows_kept).saturating_sub(counts.rows_rare_item)));
+    } else {
+        let other = (histories.matrix.pairs() as u64).saturating_sub(shown.len() as u64).saturating_sub(counts.rows_rare_item);
+        reasons.push(("pairs of a person and an item: fewer than k people have the item", counts.rows_rare_item));
+        reasons.push(("pairs of a person and an item: no fragment was possible", other));
+    }
+    reasons.push(("people: nothing of them is left", counts.subjects_lost));
     report.losses = Some(Losses {
-        reasons: reasons.filter(|&(_, count)| count > 0).map(|(reason, count)| Loss { reason: reason.to_owned(), count }).collect(),
+        reasons: reasons
+            .into_iter()
+            .filter(|&(_, count)| count > 0)
+            .map(|(reason, count)| Loss { reason: reason.to_owned(), count })
+            .collect(),
         popularity: by_popularity(&histories.matrix, &kept),
     });
     let sizes: Vec<String> = counts

@@ -13,7 +13,7 @@ use crate::release::pool::PoolTable;
 use crate::release::rows::ReleasedRows;
 use arrow::array::{Array, ArrayRef, AsArray, StringArray};
 use arrow::compute::cast;
-use arrow::datatypes::{DataType, Int64Type};
+use arrow::datatypes::{DataType, Int64Type, TimeUnit};
 use std::sync::Arc;
 
 /// The histories of the people of a product.
@@ -171,6 +171,65 @@ impl HistoryWorkshop<'_> {
             Ok(())
         })?;
         Ok(first)
+    }
+}
+
+/// Sessions of people: `items[offsets[i]..offsets[i + 1]]` are the items of session i in their order, `owners[i]` the code of the person.
+#[derive(Debug, Default)]
+pub(super) struct Sessions {
+    pub(super) offsets: Vec<usize>,
+    pub(super) items: Vec<u32>,
+    pub(super) owners: Vec<u32>,
+    /// Rows without a time, which belong to no session.
+    pub(super) without_time: u64,
+}
+
+impl HistoryWorkshop<'_> {
+    /// The rows of every person in the order of their times, cut where more than `gap_minutes` pass without one. Rows of the same time are in the order of the names of their items.
+    pub(super) fn sessions(&self, histories: &Histories, time: &str, gap_minutes: u32) -> Result<Sessions> {
+        let events = self.pool.table(Table::Events)?;
+        let marks = events.marks()?;
+        let rows = ReleasedRows { table: &events.table, marks: &marks, subject: events.subject };
+        let time = events.table.column(time)?;
+        let mut plays: Vec<(u32, i64, u64, u32)> = Vec::new();
+        let mut sessions = Sessions { offsets: vec![0], ..Sessions::default() };
+        rows.visit(&[histories.item], &mut |chunk, subjects, codes| {
+            let milliseconds = DataType::Timestamp(TimeUnit::Millisecond, None);
+            let times = cast(&events.table.array(chunk, time)?, &milliseconds)
+                .and_then(|times| cast(&times, &DataType::Int64))
+                .map_err(|e| Error::arrow("reading times", &e))?;
+            let times = times.as_primitive::<Int64Type>();
+            for (row, (&person, &item)) in subjects.iter().zip(&codes[0]).enumerate() {
+                let item = histories.same.code_of(item);
+                if person == NULL_CODE || histories.matrix.items_of(person).binary_search(&item).is_err() {
+                    continue;
+                }
+                if times.is_valid(row) {
+                    plays.push((person, times.value(row), histories.item_ids[item as usize], item));
+                } else {
+                    sessions.without_time += 1;
+                }
+            }
+            Ok(())
+        })?;
+        plays.sort_unstable();
+        let gap = i64::from(gap_minutes) * 60_000;
+        for (place, &(person, at, _, item)) in plays.iter().enumerate() {
+            let goes_on = place.checked_sub(1).and_then(|before| plays.get(before)).is_some_and(|&(other, before, ..)| {
+                other == person && at.checked_sub(before).is_some_and(|passed| passed <= gap)
+            });
+            if !goes_on {
+                if !sessions.items.is_empty() {
+                    sessions.offsets.push(sessions.items.len());
+                }
+                sessions.owners.push(person);
+            }
+            sessions.items.push(item);
+        }
+        if !sessions.items.is_empty() {
+            sessions.offsets.push(sessions.items.len());
+        }
+        Ok(sessions)
     }
 }
 

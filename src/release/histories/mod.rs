@@ -12,7 +12,7 @@ mod write;
 
 pub(super) use assess::assess;
 pub(super) use cohorts::members_of;
-pub(super) use fragments::KM;
+pub(super) use fragments::{KM, may_repeat};
 pub(super) use read::ReleasedColumns;
 
 use super::pool::Pool;
