@@ -35,6 +35,10 @@ use people::People;
 /// To every person in the pool, against whoever sees the released rows: each record aggregates at least `k` people, each number in it at least `min_members`
 /// of them, and no number says that more than ⌊`max_share` · size⌋ members have an item. It is not differential privacy.
 ///
+/// # Security
+/// Ids and order come from the key and the ids of the members: give every release and product a key of its own ([`Key::derive`]), or equal groups get equal ids in both.
+/// Whoever knows all about some members can subtract them, and two releases of pools that differ in one person can be compared.
+///
 /// # Errors
 /// Fewer than `k` people have an item, an option is outside its domain, or there is not one id for each subject and item.
 ///
