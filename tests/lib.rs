@@ -6,6 +6,7 @@ mod anonymity;
 mod docs;
 mod examples;
 mod floors;
+mod history;
 mod io;
 mod keys;
 mod listening;

@@ -1,0 +1,3 @@
+//! Listening histories as products.
+
+mod fragments;
