@@ -5,16 +5,19 @@
 //!
 //! - [`KnownItems`]: the attacker knows some items of a person (unicity).
 //! - [`KnownValues`]: the attacker knows one to three columns of a row.
+//! - [`relink`]: the attacker puts the fragments of a person together again.
 //! - [`attack_seed`]: randomness that cannot be rolled again.
 
 mod known_items;
 mod known_values;
 mod owners;
+mod relink;
 mod result;
 mod seed;
 mod target;
 
 pub use known_items::KnownItems;
 pub use known_values::KnownValues;
+pub use relink::{RelinkResult, relink};
 pub use result::{AttackOptions, AttackResult, Combination, DecileRate, MatchSets};
 pub use seed::attack_seed;
