@@ -7,6 +7,7 @@
 //! - [`KnownFragmentItems`]: the same where the release holds pieces of histories.
 //! - [`KnownValues`]: the attacker knows one to three columns of a row.
 //! - [`Controlled`], [`Records`]: what can be inferred about people in the release, beyond what can be said about people who are not in it: further items, and that they took part.
+//! - [`relink`]: the attacker puts the fragments of a person together again.
 //! - [`attack_seed`]: randomness that cannot be rolled again.
 
 mod controlled;
@@ -19,6 +20,7 @@ mod known_values;
 mod membership;
 mod owners;
 mod records;
+mod relink;
 mod result;
 mod seed;
 mod target;
@@ -28,5 +30,6 @@ pub use known_fragments::KnownFragmentItems;
 pub use known_items::KnownItems;
 pub use known_values::KnownValues;
 pub use records::Records;
+pub use relink::{RelinkResult, relink};
 pub use result::{AttackOptions, AttackResult, Combination, DecileRate, MatchSets};
 pub use seed::attack_seed;

@@ -73,8 +73,11 @@ impl Cutter {
                 }
                 if self.best[x].1 == i || self.best[x].1 == j {
                     self.best[x] = self.scan(x, size);
-                } else if self.links[x * size + i] > self.best[x].0 {
-                    self.best[x] = (self.links[x * size + i], i);
+                } else if self.links[x * size + i] > 0.0 {
+                    let mean = self.mean(self.links[x * size + i], x, i);
+                    if mean > self.best[x].0 {
+                        self.best[x] = (mean, i);
+                    }
                 }
             }
         }
@@ -125,11 +128,19 @@ impl Cutter {
             return best;
         }
         for (j, &link) in self.links[i * size..(i + 1) * size].iter().enumerate() {
-            if link > best.0 {
-                best = (link, j);
+            if link > 0.0 {
+                let mean = self.mean(link, i, j);
+                if mean > best.0 {
+                    best = (mean, j);
+                }
             }
         }
         best
+    }
+
+    /// Gain of a pair: a small group is as good as a large one, so that fewer items are left alone.
+    fn mean(&self, link: f32, i: usize, j: usize) -> f32 {
+        link / single(self.groups[i].len() * self.groups[j].len())
     }
 
     fn finish(&mut self, labels: &mut [u16]) {
@@ -215,6 +226,11 @@ fn link(gains: &Gains, item: usize, members: &[u16], except: Option<u16>) -> Opt
         sum += gain;
     }
     Some(sum)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a product of two lengths of groups")]
+fn single(count: usize) -> f32 {
+    count as f32
 }
 
 #[expect(clippy::cast_possible_truncation, reason = "lists have at most 512 items")]

@@ -8,7 +8,7 @@ use crate::history::fragments::Fragments;
 use crate::matrix::{SubjectItems, deciles, rarity};
 use crate::policy::{AttackName, FragmentsProduct};
 use crate::release::report::{Attack, ProductReport, UnicityPoint};
-use crate::risk::{AttackOptions, AttackResult, Controlled, KnownFragmentItems, KnownItems, Records};
+use crate::risk::{AttackOptions, AttackResult, Controlled, KnownFragmentItems, KnownItems, Records, RelinkResult, relink};
 use crate::units::Share;
 
 /// The attacks of the gate; those of this kind of product if the policy does not say.
@@ -124,12 +124,11 @@ impl HistoryWorkshop<'_> {
         histories: &Histories,
         report: &mut ProductReport,
     ) -> Result<()> {
-        let _ = product;
         let mut attacks = Vec::new();
         for attack in wanted(&self.policy.gate, &[AttackName::KnownItems, AttackName::Linkage]) {
             match attack {
                 AttackName::KnownItems => attacks.extend(self.known_items_of_fragments(fragments, histories, report)?),
-                AttackName::Linkage => attacks.push(Attack::not_run(attack, "not available in this version")),
+                AttackName::Linkage => attacks.push(self.linkage(product, fragments, histories, report)?),
                 other => attacks.push(Attack::not_run(other, OTHER_KIND)),
             }
         }
@@ -163,6 +162,41 @@ impl HistoryWorkshop<'_> {
         }
         self.inside_one_fragment(&pieces, fragments, histories, report)?;
         Ok(attacks)
+    }
+
+    /// The attacker puts fragments of one person together by taste, as somebody can who has the lists of the pool.
+    fn linkage(
+        &self,
+        product: &FragmentsProduct,
+        fragments: &Fragments,
+        histories: &Histories,
+        report: &mut ProductReport,
+    ) -> Result<Attack> {
+        let mut owners = fragments.owners().to_vec();
+        owners.sort_unstable();
+        if owners.windows(2).all(|pair| pair[0] != pair[1]) {
+            return Ok(Attack::not_run(AttackName::Linkage, "nobody has two fragments"));
+        }
+        let options = AttackOptions::new(&self.policy.gate, self.seed);
+        let disjoint = product.sessions.is_none();
+        let RelinkResult { trials, auc, auc_upper, precision, precision_upper, baseline } =
+            relink(&fragments.pieces(), fragments.owners(), histories.all(), disjoint, &options)?;
+        report.steward_notes.push(format!(
+            "Linkage: a fragment of the same person fits better than one of somebody else in {:.1} % of cases (at most {:.1} %; a guess: 50 %).",
+            auc * 100.0,
+            auc_upper * 100.0
+        ));
+        Ok(Attack {
+            knowledge: Some("the lists of the pool, without names; takes the fragment that fits a fragment best".to_owned()),
+            people: report.subjects,
+            trials: Some(trials),
+            rate: Some(precision),
+            upper: Some(precision_upper),
+            baseline: Some(baseline),
+            excess: Some(if baseline < 1.0 { ((precision - baseline) / (1.0 - baseline)).max(0.0) } else { 0.0 }),
+            gate_value: Some(precision_upper),
+            ..Attack::new(AttackName::Linkage)
+        })
     }
 
     /// What somebody achieves whose knowledge happens to lie in one fragment, for the steward: beyond m items nothing is promised there.
