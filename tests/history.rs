@@ -1,6 +1,4 @@
 //! Tests of `history` from outside the crate.
 
 mod cohorts;
-//! Listening histories as products.
-
 mod fragments;
