@@ -113,7 +113,11 @@ impl Policy {
         let key = format!("{key}.item");
         if let Some(named) = product.item {
             if !events.contains(&named) {
-                return Err(Error::policy(key, format!("the events table has no column {named}"), "name one of its columns of role \"item\""));
+                return Err(Error::policy(
+                    key,
+                    format!("the events table has no column {named}"),
+                    "name one of its columns of role \"item\"",
+                ));
             }
             return Ok(named.to_owned());
         }
@@ -167,9 +171,11 @@ impl Policy {
         let times: Vec<&str> = events.iter().copied().filter(|name| is_time(name)).collect();
         match (named, times.as_slice()) {
             (Some(named), _) if times.contains(&named) => Ok(named.to_owned()),
-            (Some(named), _) => {
-                Err(Error::policy(key, format!("the events table has no column {named} of role time"), "name a column of role \"time\" (it may be dropped)"))
-            }
+            (Some(named), _) => Err(Error::policy(
+                key,
+                format!("the events table has no column {named} of role time"),
+                "name a column of role \"time\" (it may be dropped)",
+            )),
             (None, [only]) => Ok((*only).to_owned()),
             (None, []) => Err(Error::policy(
                 key,

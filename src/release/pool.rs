@@ -140,7 +140,8 @@ pub(super) fn read(policy: &Policy, events: &[PathBuf], profiles: &[PathBuf], ke
     policy.check_tables(borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
     let mut pool = Pool { events: None, profiles: None, inputs: Vec::new(), excluded: Vec::new(), selection: None };
     let left_out = LeftOut::default();
-    let (of_events, of_profiles) = needs(policy, borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
+    let (of_events, of_profiles) =
+        needs(policy, borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
     if !event_sources.is_empty() {
         pool.events = Some(read_table(policy, Table::Events, &event_sources, &of_events, options, &mut pool.inputs, &left_out)?);
     }

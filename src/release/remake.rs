@@ -85,8 +85,7 @@ fn remake(policy: &Policy, report: &Report, originals: &[PathBuf], key: &Key) ->
 
 /// Which of the originals are which table: those whose columns the policy declares for it.
 pub(super) fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let of_records =
-        |table| policy.products.iter().any(|product| matches!(product, Product::Records(product) if product.source == table));
+    let of_records = |table| policy.products.iter().any(|product| matches!(product, Product::Records(product) if product.source == table));
     let of_histories = |table| {
         let products = || policy.products.iter().filter_map(Product::of_histories);
         products().any(|product| table == Table::Events || !product.attributes.is_empty())

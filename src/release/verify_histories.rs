@@ -39,7 +39,8 @@ fn check_declared(policy: &Policy, declared: &Product, stated: &ProductReport) -
     let wanted = declared_guarantees(declared);
     let promises = stated.guarantees.len() == wanted.len()
         && stated.guarantees.iter().zip(&wanted).all(|(stated, wanted)| {
-            (&stated.model, &stated.parameters, stated.unit, stated.verified) == (&wanted.model, &wanted.parameters, wanted.unit, wanted.verified)
+            (&stated.model, &stated.parameters, stated.unit, stated.verified)
+                == (&wanted.model, &wanted.parameters, wanted.unit, wanted.verified)
         });
     let kind = stated.kind == declared.kind() && policy.subject.is_some();
     let same = promises && kind && declared.accept_risk() == stated.accepted_risk.as_deref();
@@ -56,7 +57,12 @@ fn rows(stated: &ProductReport, file: &ReleasedColumns) -> Check {
 fn columns(stated: &ProductReport, file: &ReleasedColumns, wanted: &[&str], complete: &[&str], checks: &mut Vec<Check>) {
     // A JSON file without rows names no columns.
     let same = file.names.iter().map(String::as_str).eq(wanted.iter().copied()) || file.names.is_empty() && file.rows == 0;
-    checks.push(check(&stated.name, &format!("has the columns {}", wanted.join(", ")), Some(same), format!("{} columns", file.names.len())));
+    checks.push(check(
+        &stated.name,
+        &format!("has the columns {}", wanted.join(", ")),
+        Some(same),
+        format!("{} columns", file.names.len()),
+    ));
     let empty: u64 = complete.iter().map(|name| file.missing.get(*name).copied().unwrap_or(u64::MAX)).fold(0, u64::saturating_add);
     checks.push(check(&stated.name, "has no empty field", Some(empty == 0), format!("{empty} empty fields")));
 }
@@ -252,7 +258,8 @@ impl Fragments {
     }
 
     fn rarest_of(&self, size: usize) -> Option<u64> {
-        let all: usize = self.items.iter().map(|items| items.len().saturating_pow(u32::try_from(size).unwrap_or(3))).fold(0, usize::saturating_add);
+        let all: usize =
+            self.items.iter().map(|items| items.len().saturating_pow(u32::try_from(size).unwrap_or(3))).fold(0, usize::saturating_add);
         let parts = u32::try_from(all / ROOM + 1).unwrap_or(u32::MAX);
         let mut rarest: Option<u64> = None;
         for part in 0..parts {
@@ -304,13 +311,22 @@ impl Fragments {
                     let achieved = guarantee.achieved.map_or_else(String::new, |achieved| format!(", achieved {achieved}"));
                     let statement = format!("{} ({}{achieved})", guarantee.model, unit_name(guarantee.unit));
                     let possible = rarest.is_none_or(|rarest| rarest >= product.k.get());
-                    let text = format!("the rarest combination stands in {} fragments, of which a person may have several; needs the pool", shown(rarest));
+                    let text = format!(
+                        "the rarest combination stands in {} fragments, of which a person may have several; needs the pool",
+                        shown(rarest)
+                    );
                     check(&stated.name, &statement, if possible { None } else { Some(false) }, text)
                 }
                 (KM, Support::Released) => {
                     let rarest = found.rarest(product.m);
                     let holds = !repeats && rarest.is_none_or(|rarest| rarest >= product.k.get());
-                    promise(stated, guarantee, number(rarest), holds, format!("the rarest combination stands in {} fragments", shown(rarest)))
+                    promise(
+                        stated,
+                        guarantee,
+                        number(rarest),
+                        holds,
+                        format!("the rarest combination stands in {} fragments", shown(rarest)),
+                    )
                 }
                 (KM, Support::Pool) => {
                     let achieved = guarantee.achieved.map_or_else(String::new, |achieved| format!(", achieved {achieved}"));

@@ -97,11 +97,8 @@ impl<'a> KnownFragmentItems<'a> {
         }
         let mut tallies = tallies(&self.people);
         let mut sizes = Sizes::default();
-        let sets = self
-            .people
-            .iter()
-            .map(|&(person, ..)| combinations(self.lists.items_of(person).len(), known))
-            .fold(0, u64::saturating_add);
+        let sets =
+            self.people.iter().map(|&(person, ..)| combinations(self.lists.items_of(person).len(), known)).fold(0, u64::saturating_add);
         let exact = known == 1 || sets <= EXACT_SETS;
         let mut search = Search { overlap: vec![0; self.owners.len()], touched: Vec::new(), found: Vec::new() };
         if exact {
@@ -118,9 +115,8 @@ impl<'a> KnownFragmentItems<'a> {
     fn try_all(&self, known: usize, search: &mut Search, tallies: &mut [Tally; DECILES], sizes: &mut Sizes) {
         let mut knowledge = Vec::new();
         // What one known item gives does not depend on whose it is, apart from the target.
-        let of_item: Option<Vec<(u64, Option<u32>)>> = (known == 1).then(|| {
-            (0..u32::try_from(self.pieces.items()).unwrap_or(u32::MAX)).map(|item| self.match_set(&[item], search)).collect()
-        });
+        let of_item: Option<Vec<(u64, Option<u32>)>> = (known == 1)
+            .then(|| (0..u32::try_from(self.pieces.items()).unwrap_or(u32::MAX)).map(|item| self.match_set(&[item], search)).collect());
         for &(person, _, decile) in &self.people {
             let items = self.lists.items_of(person);
             let sets = combinations(items.len(), known);
@@ -137,14 +133,7 @@ impl<'a> KnownFragmentItems<'a> {
     }
 
     /// Chosen people, drawn knowledge sets.
-    fn try_some(
-        &self,
-        known: usize,
-        options: &AttackOptions,
-        search: &mut Search,
-        tallies: &mut [Tally; DECILES],
-        sizes: &mut Sizes,
-    ) {
+    fn try_some(&self, known: usize, options: &AttackOptions, search: &mut Search, tallies: &mut [Tally; DECILES], sizes: &mut Sizes) {
         let ids: HashMap<u32, u64> = self.people.iter().map(|&(person, id, _)| (person, id)).collect();
         let (mut knowledge, mut items) = (Vec::new(), Vec::new());
         for target in choose(&self.people, options.trials, &options.seed) {

@@ -65,8 +65,15 @@ fn a_pool_becomes_cohorts_and_fragments_that_anybody_can_check() {
     assert_eq!(promises(1), ["k^m-anonymity", "fragment-size"]);
     assert_eq!(products[1]["guarantees"][0]["parameters"]["support"], "released");
     // The attacks that need a control group say so; the others have figures.
-    assert!(products[0]["attacks"].as_array().expect("a list").iter().all(|attack| attack["not_run"].as_str().is_some_and(|why| why.contains("control"))));
-    let known: Vec<_> = products[1]["attacks"].as_array().expect("a list").iter().filter(|attack| attack["name"] == "known-items").collect();
+    assert!(
+        products[0]["attacks"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .all(|attack| attack["not_run"].as_str().is_some_and(|why| why.contains("control")))
+    );
+    let known: Vec<_> =
+        products[1]["attacks"].as_array().expect("a list").iter().filter(|attack| attack["name"] == "known-items").collect();
     assert_eq!(known.len(), 5);
     assert!(known.iter().all(|attack| attack["gate_value"].as_f64() <= Some(0.09) && attack["original_rate"].is_number()));
     let text = std::fs::read_to_string(scratch.path("out/release/pieces.csv")).expect("text");

@@ -20,7 +20,10 @@ fn without_arguments_a_simulated_pool_is_released_and_again() {
     assert_eq!(report["gate"]["passed"], true);
     assert_eq!(report["gate"]["max_risk"], 0.09);
     let products = report["products"].as_array().expect("a list");
-    assert_eq!(products.iter().map(|product| product["name"].as_str().expect("a name")).collect::<Vec<_>>(), ["people", "listens", "tastes", "pieces"]);
+    assert_eq!(
+        products.iter().map(|product| product["name"].as_str().expect("a name")).collect::<Vec<_>>(),
+        ["people", "listens", "tastes", "pieces"]
+    );
     for product in products {
         for key in ["kind", "file", "sha256", "rows", "subjects", "guarantees", "attacks"] {
             assert!(!product[key].is_null(), "{key} is missing");

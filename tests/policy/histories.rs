@@ -104,7 +104,8 @@ fn mistakes_are_named_with_their_key() {
     let nobody = cohorts("").replace("[subject]\ncolumn = \"subject_id\"", "").replace("[columns.subject_id]\nrole = \"subject\"", "");
     check(&nobody, "subject", "names the person");
     // An item that is dropped is not released by another product either.
-    let dropped = cohorts("item = \"genre\"").replace("[events.columns.genre]\nrole = \"item\"", "[events.columns.genre]\nrole = \"item\"\ntreatment = \"drop\"");
+    let dropped = cohorts("item = \"genre\"")
+        .replace("[events.columns.genre]\nrole = \"item\"", "[events.columns.genre]\nrole = \"item\"\ntreatment = \"drop\"");
     check(&dropped, "products[1].item", "dropped");
     check_unsupported(&fragments("sessions = { gap_minutes = 30 }\nm = 3"), "products[1].m", "sessions");
     check_unsupported(&fragments("sessions = { gap_minutes = 30 }\nsupport = \"pool\""), "products[1].support", "sessions");
@@ -115,7 +116,8 @@ fn mistakes_are_named_with_their_key() {
 fn tables_decide_what_the_policy_leaves_open() {
     let events = ["subject_id", "track_id", "artist_id", "genre", "started_at", "ms_played"];
     let profiles = ["subject_id", "age", "registered_at", "gender", "email"];
-    let tables = |text: &str, events: &[&str]| Policy::from_toml(text).and_then(|policy| policy.check_tables(Some(events), Some(&profiles)));
+    let tables =
+        |text: &str, events: &[&str]| Policy::from_toml(text).and_then(|policy| policy.check_tables(Some(events), Some(&profiles)));
     for text in [cohorts(""), fragments("order = \"kept\""), cohorts("attributes = [\"age\"]")] {
         tables(&text, &events).unwrap_or_else(|error| panic!("{error}"));
     }
@@ -132,7 +134,9 @@ fn tables_decide_what_the_policy_leaves_open() {
 
 #[test]
 fn values_are_what_was_written() {
-    let text = fragments("m = 3\nsupport = \"pool\"\norder = \"kept\"\nitems = { canonical = { file = \"a/b.csv\", delimiter = \",\" } }\nmax_items_per_subject = 9");
+    let text = fragments(
+        "m = 3\nsupport = \"pool\"\norder = \"kept\"\nitems = { canonical = { file = \"a/b.csv\", delimiter = \",\" } }\nmax_items_per_subject = 9",
+    );
     let policy = Policy::from_toml(&text).unwrap();
     let Product::Fragments(product) = &policy.products[1] else { panic!("the kind is wrong") };
     let same = Some(SameItems { canonical: Canonical::File { path: "a/b.csv".to_owned(), delimiter: ',' }, names: None });

@@ -1,7 +1,9 @@
 //! Cohorts and fragments: an adversary reads the files, counts again, and compares with the pool.
 
 use super::bytes::{contains, decoded};
-use super::support::{Draws, Row, Run, Written, batch, figures, files, guarantee, key, maybe_texts, policy, texts, times, write_csv, write_parquet};
+use super::support::{
+    Draws, Row, Run, Written, batch, figures, files, guarantee, key, maybe_texts, policy, texts, times, write_csv, write_parquet,
+};
 use arrow::array::{RecordBatch, UInt32Array};
 use arrow::compute::take_record_batch;
 use backmask::Error;
@@ -290,9 +292,9 @@ fn sittings_are_pieces_of_sessions_that_k_people_share() {
         }
     }
     for (first, second) in &pairs {
-        let have = plays.values().filter(|plays| {
-            plays.iter().any(|one| one.1 == *first && plays.iter().any(|other| other.1 == *second && one.0 <= other.0))
-        });
+        let have = plays
+            .values()
+            .filter(|plays| plays.iter().any(|one| one.1 == *first && plays.iter().any(|other| other.1 == *second && one.0 <= other.0)));
         let have = have.count();
         assert!(have >= 12, "{first}, {second}: {have}");
     }
@@ -323,9 +325,14 @@ fn what_was_lost_is_told_to_the_steward() {
 fn ids_are_new_everywhere() {
     let (_run, outcome) = published(SinkFormat::Parquet);
     let mut seen = BTreeSet::new();
-    for (name, column) in
-        [("tastes", "cohort_id"), ("pieces", "fragment_id"), ("counted", "fragment_id"), ("sequences", "fragment_id"), ("sittings", "fragment_id"), ("log", "token")]
-    {
+    for (name, column) in [
+        ("tastes", "cohort_id"),
+        ("pieces", "fragment_id"),
+        ("counted", "fragment_id"),
+        ("sequences", "fragment_id"),
+        ("sittings", "fragment_id"),
+        ("log", "token"),
+    ] {
         let ids: BTreeSet<Option<String>> = Written::of(&outcome, name).column(column).into_iter().collect();
         assert!(ids.iter().flatten().all(|id| id.len() == 32), "{name}");
         let before = seen.len();
@@ -385,7 +392,8 @@ fn order_and_split_of_the_input_change_no_row() {
     write_parquet(&run.path("one.parquet"), &shuffled.slice(0, half));
     write_parquet(&run.path("two.parquet"), &shuffled.slice(half, shuffled.num_rows() - half));
     write_parquet(&run.path("profiles.parquet"), &profiles);
-    let made = Anonymizer::new(policy(POLICY)).input([run.path("one.parquet"), run.path("two.parquet")]).profiles([run.path("profiles.parquet")]);
+    let made =
+        Anonymizer::new(policy(POLICY)).input([run.path("one.parquet"), run.path("two.parquet")]).profiles([run.path("profiles.parquet")]);
     let outcome = made.output(run.out()).key(key()).run().expect("published");
     for name in PRODUCTS {
         assert_eq!(Written::of(&outcome, name).sorted(), Written::of(&expected, name).sorted(), "{name}");
@@ -420,7 +428,8 @@ fn the_control_group_is_in_no_product() {
     let control = product.control_people.expect("some people are set aside");
     assert!((15..=60).contains(&control), "{control} of {PEOPLE}");
     let cohorts = Written::of(&outcome, "tastes");
-    let members: u64 = cohorts.rows.iter().filter(|row| row[2].as_deref() == Some("uri:99")).map(|row| text(row, 3).parse::<u64>().expect("n")).sum();
+    let members: u64 =
+        cohorts.rows.iter().filter(|row| row[2].as_deref() == Some("uri:99")).map(|row| text(row, 3).parse::<u64>().expect("n")).sum();
     assert_eq!(members + control, PEOPLE as u64);
     for name in ["pieces", "sequences"] {
         let rows = Written::of(&outcome, name).rows.iter().filter(|row| row[1].as_deref() == Some("uri:99")).count() as u64;
@@ -479,7 +488,8 @@ fn a_mapping_file_says_what_is_the_same() {
     let mapping = run.path("recordings.csv");
     std::fs::write(&mapping, rows.join("\n")).expect("written");
     let file = format!("items = {{ canonical = {{ file = '{}' }} }}", mapping.display());
-    let outcome = publish(&run, policy(&POLICY.replace("items = { canonical = 'name' }", &file)), &pool(), SinkFormat::Parquet).expect("published");
+    let outcome =
+        publish(&run, policy(&POLICY.replace("items = { canonical = 'name' }", &file)), &pool(), SinkFormat::Parquet).expect("published");
     let (_other, by_name) = published(SinkFormat::Parquet);
     let items = |outcome: &Outcome| -> BTreeSet<_> { Written::of(outcome, "pieces").column("item").into_iter().collect() };
     assert!(items(&outcome).iter().flatten().all(|item| !item.contains("reissue")));
@@ -535,7 +545,8 @@ fn originals_and_key_show_that_the_numbers_are_people() {
     assert!(open.is_empty(), "{open:?}");
     let alone = verify(&outcome.release, &[], None).expect("a release");
     assert!(alone.holds);
-    let open = |product: &str| alone.checks.iter().filter(|check| check.product.as_deref() == Some(product) && check.holds.is_none()).count();
+    let open =
+        |product: &str| alone.checks.iter().filter(|check| check.product.as_deref() == Some(product) && check.holds.is_none()).count();
     assert_eq!((open("tastes"), open("pieces"), open("counted"), open("sittings")), (1, 2, 3, 3));
 }
 

@@ -26,8 +26,11 @@ fn write(path: &Path, columns: &[String], rows: &Rows) {
 fn planted(release: &Path, product: &str, change: impl Fn(&mut Rows)) -> Vec<Check> {
     let file = release.join(format!("{product}.csv"));
     let report_file = release.join("report.json");
-    let (before, report_before, page_before) =
-        (std::fs::read(&file).expect("bytes"), std::fs::read(&report_file).expect("bytes"), std::fs::read(release.join("report.html")).expect("bytes"));
+    let (before, report_before, page_before) = (
+        std::fs::read(&file).expect("bytes"),
+        std::fs::read(&report_file).expect("bytes"),
+        std::fs::read(release.join("report.html")).expect("bytes"),
+    );
     let (columns, mut rows) = read(&file);
     change(&mut rows);
     write(&file, &columns, &rows);
@@ -191,7 +194,11 @@ fn what_is_planted_into_cohorts_is_found() {
     // Promises that the policy does not make.
     let report = release.join("report.json");
     let before = std::fs::read_to_string(&report).expect("text");
-    for (from, to) in [("\"min_members\": 3", "\"min_members\": 4"), ("\"max_share\": 0.7", "\"max_share\": 0.6"), ("\"max_items\": 4", "\"max_items\": 5")] {
+    for (from, to) in [
+        ("\"min_members\": 3", "\"min_members\": 4"),
+        ("\"max_share\": 0.7", "\"max_share\": 0.6"),
+        ("\"max_items\": 4", "\"max_items\": 5"),
+    ] {
         assert!(before.contains(from), "{from}");
         std::fs::write(&report, before.replacen(from, to, 1)).expect("changed");
         assert!(!verify(release, &[], None).expect("a release").holds, "{to}");

@@ -19,9 +19,11 @@ impl ItemMapping {
         let path = path.as_ref();
         let name = path.display().to_string();
         let bytes = std::fs::read(path).map_err(|e| match e.kind() {
-            std::io::ErrorKind::NotFound => {
-                Error::policy("items.canonical.file", format!("there is no file {name}"), "correct the path; it is relative to the policy file")
-            }
+            std::io::ErrorKind::NotFound => Error::policy(
+                "items.canonical.file",
+                format!("there is no file {name}"),
+                "correct the path; it is relative to the policy file",
+            ),
             _ => Error::io(path, e),
         })?;
         let delimiter = u8::try_from(delimiter)

@@ -121,7 +121,9 @@ mod tests {
         ] {
             assert_eq!(normalized(one), normalized(other), "{one}");
         }
-        for (one, other) in [("Yes", "No"), ("Song 2", "Song 3"), ("宇多田ヒカル", "椎名林檎"), ("!!!", "???"), ("Heroes", "Heroes (Remastered)")] {
+        for (one, other) in
+            [("Yes", "No"), ("Song 2", "Song 3"), ("宇多田ヒカル", "椎名林檎"), ("!!!", "???"), ("Heroes", "Heroes (Remastered)")]
+        {
             assert_ne!(normalized(one), normalized(other), "{one}");
         }
         assert_eq!(normalized(" \t"), "");

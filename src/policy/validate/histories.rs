@@ -37,7 +37,11 @@ pub(super) fn check_cohorts(policy: &Policy, index: usize, product: &CohortsProd
     if shown < product.min_members {
         return Err(Error::policy(
             format!("{key}.max_share"),
-            format!("of {} people at most {shown} would be shown, fewer than min_members = {}, so a cohort would show nothing", product.k.get(), product.min_members),
+            format!(
+                "of {} people at most {shown} would be shown, fewer than min_members = {}, so a cohort would show nothing",
+                product.k.get(),
+                product.min_members
+            ),
             "raise max_share, or lower min_members",
         ));
     }
@@ -144,7 +148,11 @@ fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Res
             return Err(Error::policy(key, format!("{name} is named twice"), "name each column once"));
         }
         if ["cohort_id", "size", "item", "members"].contains(&name.as_str()) {
-            return Err(Error::policy(key, format!("{name} is the name of a column of every cohorts product"), "rename the column with [input.columns]"));
+            return Err(Error::policy(
+                key,
+                format!("{name} is the name of a column of every cohorts product"),
+                "rename the column with [input.columns]",
+            ));
         }
         let declared = [Table::Profiles, Table::Events].into_iter().filter_map(|table| policy.declaration(table, name)).next();
         let Some(column) = declared else {
@@ -158,7 +166,11 @@ fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Res
             ));
         }
         if column.is_dropped() {
-            return Err(Error::policy(key, format!("column {name} is dropped"), "remove it from the list, or change what is declared about it"));
+            return Err(Error::policy(
+                key,
+                format!("column {name} is dropped"),
+                "remove it from the list, or change what is declared about it",
+            ));
         }
     }
     Ok(())

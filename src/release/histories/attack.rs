@@ -101,7 +101,8 @@ impl HistoryWorkshop<'_> {
                         }
                         let result = released.inference(known, PREDICTED, &options)?;
                         let before = raw.inference(known, PREDICTED, &options)?;
-                        let knowledge = format!("items of the person, uniform; {PREDICTED} others are predicted by the cohort that fits best");
+                        let knowledge =
+                            format!("items of the person, uniform; {PREDICTED} others are predicted by the cohort that fits best");
                         results.push(Attack { original_rate: Some(before.rate), ..entry(result, &knowledge) });
                     }
                 }
@@ -200,7 +201,13 @@ impl HistoryWorkshop<'_> {
     }
 
     /// What somebody achieves whose knowledge happens to lie in one fragment, for the steward: beyond m items nothing is promised there.
-    fn inside_one_fragment(&self, pieces: &SubjectItems, fragments: &Fragments, histories: &Histories, report: &mut ProductReport) -> Result<()> {
+    fn inside_one_fragment(
+        &self,
+        pieces: &SubjectItems,
+        fragments: &Fragments,
+        histories: &Histories,
+        report: &mut ProductReport,
+    ) -> Result<()> {
         let ids: Vec<u64> = (0..u32::try_from(pieces.subjects()).unwrap_or(u32::MAX))
             .map(|piece| {
                 let owner = histories.subject_ids[fragments.owners()[piece as usize] as usize];

@@ -108,8 +108,7 @@ impl HistoryWorkshop<'_> {
             let of_rows = |value: &dyn Fn(usize, usize) -> u32| -> UInt32Array {
                 places.iter().map(|&Place { group, place }| value(group as usize, place as usize)).collect()
             };
-            let items: Vec<u32> =
-                places.iter().map(|&Place { group, place }| cohorts.items(group as usize)[place as usize]).collect();
+            let items: Vec<u32> = places.iter().map(|&Place { group, place }| cohorts.items(group as usize)[place as usize]).collect();
             let mut arrays: Vec<ArrayRef> = vec![
                 Arc::new(places.iter().map(|place| Some(ids[place.group as usize].as_str())).collect::<StringArray>()),
                 Arc::new(of_rows(&|cohort, _| u32::try_from(cohorts.size(cohort)).unwrap_or(u32::MAX))),
@@ -246,9 +245,8 @@ fn same_as_pool(file: &ReleasedColumns, cohorts: &Cohorts, ids: &[String], histo
         }
         let people = cohorts.members(cohort).len() as u64;
         let most = options.most_shown(people);
-        let same = |&(item, size, members): &(u32, u64, u64)| {
-            size == people && counts.get(&item).is_some_and(|&count| members == count.min(most))
-        };
+        let same =
+            |&(item, size, members): &(u32, u64, u64)| size == people && counts.get(&item).is_some_and(|&count| members == count.min(most));
         if !rows.iter().all(same) {
             return Ok(false);
         }
@@ -285,7 +283,10 @@ fn note(product: &CohortsProduct) -> String {
     } else {
         String::new()
     };
-    format!("Each row: of the `size` people of a cohort, `members` have `item`.{capped} Items of fewer than {} members are not shown.", product.min_members)
+    format!(
+        "Each row: of the “size” people of a cohort, “members” have “item”.{capped} Items of fewer than {} members are not shown.",
+        product.min_members
+    )
 }
 
 fn column_reports(policy: &Policy, item: &str, shown: &[Shown]) -> Vec<ColumnReport> {

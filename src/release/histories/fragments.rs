@@ -7,9 +7,9 @@ use super::write::{Place, group_ids, shuffled, write_rows};
 use super::{HistoryWorkshop, MadeHistories};
 use crate::error::Result;
 use crate::history::fragments::{Check, FragmentOptions, Fragments, Order, Pieces, check, check_pool, cut, cut_ordered};
+use crate::history::sessions;
 use crate::io::SinkFormat;
 use crate::io::table::gather_values;
-use crate::history::sessions;
 use crate::policy::{FragmentOrder, FragmentsProduct, Policy, ProductKind, Role, SessionCut, Support};
 use crate::release::report::{ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, StringArray, UInt32Array};
@@ -31,7 +31,13 @@ struct FromFile {
 }
 
 impl HistoryWorkshop<'_> {
-    pub(super) fn fragments(&self, product: &FragmentsProduct, path: &Path, format: SinkFormat, measuring: &dyn Fn()) -> Result<MadeHistories> {
+    pub(super) fn fragments(
+        &self,
+        product: &FragmentsProduct,
+        path: &Path,
+        format: SinkFormat,
+        measuring: &dyn Fn(),
+    ) -> Result<MadeHistories> {
         let clock = Instant::now();
         let columns = self.columns()?;
         let forming = self.forming();
@@ -85,8 +91,7 @@ impl HistoryWorkshop<'_> {
     fn write_fragments(&self, path: &Path, format: SinkFormat, fragments: &Fragments, ids: &[String], histories: &Histories) -> Result<()> {
         let pieces = fragments.pieces();
         let ordered = fragments.order() == Order::Sequences;
-        let mut fields =
-            vec![("fragment_id".to_owned(), DataType::Utf8), ("item".to_owned(), histories.values.data_type().clone())];
+        let mut fields = vec![("fragment_id".to_owned(), DataType::Utf8), ("item".to_owned(), histories.values.data_type().clone())];
         if ordered {
             fields.push(("position".to_owned(), DataType::UInt32));
         }
@@ -133,9 +138,10 @@ impl HistoryWorkshop<'_> {
         people.dedup();
         report.subjects = Some(people.len() as u64);
         // Nobody has an item that is not theirs.
-        let theirs = pieces.iter().zip(&owners).all(|(items, &owner)| {
-            items.iter().all(|item| histories.matrix.items_of(owner).binary_search(item).is_ok())
-        });
+        let theirs = pieces
+            .iter()
+            .zip(&owners)
+            .all(|(items, &owner)| items.iter().all(|item| histories.matrix.items_of(owner).binary_search(item).is_ok()));
         let of_people = check(&pieces, Some(&owners), fragments.order(), m, product.k)?;
         // A session may hold what another one of the same person holds.
         let alone = product.sessions.is_some() || of_people.items_in_several_fragments == Some(0);
@@ -226,8 +232,8 @@ fn from_file(file: &ReleasedColumns, ids: &[String], histories: &Histories, orde
 /// What the file says, for whoever reads it.
 fn notes(product: &FragmentsProduct) -> Vec<String> {
     let order = match (product.order, product.sessions) {
-        (FragmentOrder::Kept, None) => "in the order in which they were first listened to (`position`)",
-        (FragmentOrder::Kept, Some(_)) => "of one session, as they followed each other (`position`)",
+        (FragmentOrder::Kept, None) => "in the order in which they were first listened to (“position”)",
+        (FragmentOrder::Kept, Some(_)) => "of one session, as they followed each other (“position”)",
         (FragmentOrder::Shuffled, Some(_)) => "of one session, in no order",
         (FragmentOrder::Shuffled, None) => "in no order",
     };
@@ -245,7 +251,8 @@ fn column_reports(policy: &Policy, item: &str) -> Vec<ColumnReport> {
         level: None,
         highest: None,
     };
-    let subject = policy.subject.iter().map(|subject| report(&subject.column, Role::Subject, "dropped: every fragment has an id of its own"));
+    let subject =
+        policy.subject.iter().map(|subject| report(&subject.column, Role::Subject, "dropped: every fragment has an id of its own"));
     subject.chain([report(item, Role::Item, "item")]).collect()
 }
 
@@ -272,7 +279,10 @@ fn describe(product: &FragmentsProduct, fragments: &Fragments, histories: &Histo
     if product.sessions.is_some() {
         reasons.push(("rows have no time", without_time));
         reasons.push(("rows of sessions: fewer than k people have the item", counts.rows_rare_item));
-        reasons.push(("rows of sessions: no fragment was possible", counts.rows.saturating_sub(counts.rows_kept).saturating_sub(counts.rows_rare_item)));
+        reasons.push((
+            "rows of sessions: no fragment was possible",
+            counts.rows.saturating_sub(counts.rows_kept).saturating_sub(counts.rows_rare_item),
+        ));
     } else {
         let other = (histories.matrix.pairs() as u64).saturating_sub(shown.len() as u64).saturating_sub(counts.rows_rare_item);
         reasons.push(("pairs of a person and an item: fewer than k people have the item", counts.rows_rare_item));

@@ -93,7 +93,8 @@ impl HistoryWorkshop<'_> {
         let memory = Budget::new(self.memory).algorithm();
         let people = table.distinct(subject)?;
         let matrix = SubjectItems::build(&ItemPairs { rows: &rows, item, same: &same }, people, same.len(), memory)?;
-        let set_aside: Vec<Vec<u8>> = marks.iter().map(|marks| marks.iter().map(|&mark| if mark == HELD_OUT { RELEASED } else { HELD_OUT }).collect()).collect();
+        let set_aside: Vec<Vec<u8>> =
+            marks.iter().map(|marks| marks.iter().map(|&mark| if mark == HELD_OUT { RELEASED } else { HELD_OUT }).collect()).collect();
         let aside = ReleasedRows { table, marks: &set_aside, subject: Some(subject) };
         let control = SubjectItems::build(&ItemPairs { rows: &aside, item, same: &same }, people, same.len(), memory)?;
         let subject_ids = people_ids(events, subject, key)?;
@@ -215,9 +216,10 @@ impl HistoryWorkshop<'_> {
         plays.sort_unstable();
         let gap = i64::from(gap_minutes) * 60_000;
         for (place, &(person, at, _, item)) in plays.iter().enumerate() {
-            let goes_on = place.checked_sub(1).and_then(|before| plays.get(before)).is_some_and(|&(other, before, ..)| {
-                other == person && at.checked_sub(before).is_some_and(|passed| passed <= gap)
-            });
+            let goes_on = place
+                .checked_sub(1)
+                .and_then(|before| plays.get(before))
+                .is_some_and(|&(other, before, ..)| other == person && at.checked_sub(before).is_some_and(|passed| passed <= gap));
             if !goes_on {
                 if !sessions.items.is_empty() {
                     sessions.offsets.push(sessions.items.len());
@@ -260,8 +262,7 @@ fn keys_by_name(rows: &ReleasedRows<'_>, item: usize, names: &[String]) -> Resul
         Ok(())
     })?;
     Ok(votes.keys(table.distinct(item)?, |codes| {
-        let parts: Vec<&str> =
-            codes.iter().zip(&texts).map(|(&code, texts)| texts.get(code as usize).map_or("", String::as_str)).collect();
+        let parts: Vec<&str> = codes.iter().zip(&texts).map(|(&code, texts)| texts.get(code as usize).map_or("", String::as_str)).collect();
         // A recording without a title is like no other, whoever plays it.
         let named = parts.first().is_some_and(|first| !first.is_empty());
         named.then(|| parts.iter().map(|part| format!("{}:{part}", part.len())).collect())

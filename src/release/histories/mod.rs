@@ -129,7 +129,10 @@ impl HistoryWorkshop<'_> {
         if people < self.product.k {
             return Err(Error::NoSolution {
                 product: self.product.name.to_owned(),
-                nearest: format!("{people} people have an item, and k is {}; lower k, pool more people, or leave the product out", self.product.k),
+                nearest: format!(
+                    "{people} people have an item, and k is {}; lower k, pool more people, or leave the product out",
+                    self.product.k
+                ),
             });
         }
         Ok(())

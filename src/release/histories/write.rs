@@ -51,9 +51,9 @@ pub(super) fn write_rows(
     let schema = Arc::new(Schema::new(fields));
     let options = SinkOptions { threads, ..SinkOptions::default() };
     let mut sink = create_sink(path, format, Arc::clone(&schema), &options)?;
-    let batches = places.chunks(BATCH).map(|places| {
-        RecordBatch::try_new(Arc::clone(&schema), columns(places)?).map_err(|e| Error::arrow("assembling rows", &e))
-    });
+    let batches = places
+        .chunks(BATCH)
+        .map(|places| RecordBatch::try_new(Arc::clone(&schema), columns(places)?).map_err(|e| Error::arrow("assembling rows", &e)));
     write_all(sink.as_mut(), batches, threads)?;
     sink.finish()?;
     Ok(())

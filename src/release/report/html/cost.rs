@@ -21,13 +21,22 @@ pub(super) fn classes(section: &mut Markup, product: &ProductReport) {
         }
         None => after.into_iter().map(|(name, after)| vec![name, after]).collect(),
     };
+    let rows: Vec<Vec<String>> = if cohorts { rows.into_iter().map(of_cohorts).collect() } else { rows };
     let heads: &[&str] = if sizes.before.is_some() { &["Figure", "#Pool", "#Release"] } else { &["Figure", "#Release"] };
     let caption = if cohorts {
-        "A class is a cohort. The risks are those of somebody who knows in which cohort a person is, and guesses which of its people it is."
+        "The risks are those of somebody who knows in which cohort a person is, and guesses which of its people it is."
     } else {
         "A class is all people with the same values in the columns that others may know. The risks are those of somebody who knows these values of one row and that the person is in the table."
     };
     section.table(caption, heads, &rows);
+}
+
+/// A line about classes in words of cohorts.
+fn of_cohorts(mut cells: Vec<String>) -> Vec<String> {
+    if let Some(name) = cells.first_mut() {
+        *name = name.replace("Classes", "Cohorts").replace("classes", "cohorts").replace("class", "cohort");
+    }
+    cells
 }
 
 /// What a product of whole histories does not show of the pool, for the steward.
