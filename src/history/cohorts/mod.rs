@@ -29,7 +29,7 @@ use people::People;
 /// Forms cohorts of `k` to 2`k` − 1 people of similar taste, and counts for every cohort how many of its members have each item.
 ///
 /// `subject_ids` and `item_ids` name people and items independently of their codes ([`content_hashes`](crate::matrix::content_hashes)) and should be different from each
-/// other: then the result depends on the data, the options and the key only, not on codes, order or threads. People without items are in no cohort.
+/// other: then the result depends on the data, the options and the key only, not on codes, order or threads; two kinds of processor may round differently. People without items are in no cohort.
 ///
 /// # Guarantee
 /// To every person in the pool, against whoever sees the released rows: each record aggregates at least `k` people, each number in it at least `min_members`
@@ -41,6 +41,10 @@ use people::People;
 ///
 /// # Errors
 /// Fewer than `k` people have an item, an option is outside its domain, or there is not one id for each subject and item.
+///
+/// # References
+/// Domingo-Ferrer and Torra, Data Mining and Knowledge Discovery 11 (2005): MDAV; Halko, Martinsson and Tropp, SIAM Review 53 (2011): the space in which people are compared. Why items are
+/// weighted as they are, and what was tried beside, is in `docs/theory.md`.
 ///
 /// ```
 /// use backmask::{history::cohorts::{CohortOptions, form}, keys::Key, matrix::SubjectItems, units::K};
