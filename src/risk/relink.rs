@@ -28,7 +28,7 @@ pub struct RelinkResult {
 
 /// Links fragments of the same person by the co-listening of their items.
 ///
-/// The score of two fragments is the mean, over an item of one and an item of the other, of n_ab / √(n_a n_b), counted in `reference`: whatever lists the attacker has. The lists of the pool
+/// The score of two fragments is the mean, over an item of one and an item of the other, of people with both / √(people with the one · people with the other), counted in `reference`: whatever lists the attacker has. The lists of the pool
 /// itself make the strongest attacker; the fragments themselves ([`SubjectItems::from_lists`]) one who has nothing else. Two fragments with an item in common are not one person's, and the attacker knows it;
 /// for sessions this is not so: then set `disjoint` to false.
 ///
