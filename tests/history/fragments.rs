@@ -1,5 +1,7 @@
 //! Fragments against brute force.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests")]
+
 use backmask::history::fragments::{Check, FragmentOptions, Fragments, Order, Pieces, check, check_pool, cut, cut_ordered};
 use backmask::keys::Key;
 use backmask::matrix::SubjectItems;
