@@ -202,7 +202,7 @@ fn tastes(people: u64) -> Lists {
 fn tastes_are_found_and_the_key_shuffles() {
     let lists = tastes(200);
     // Tenths of an item that fragments have on average, at least.
-    for (m, least) in [(1, 35), (2, 25), (3, 13)] {
+    for (m, least) in [(1, 35), (2, 12), (3, 10)] {
         let options = FragmentOptions::new(k(8), 5, m).unwrap();
         let result = run(&lists, 60, Order::Sets, &options, 1).unwrap();
         let (rows, count) = (result.counts().rows_kept, result.pieces().len() as u64);
