@@ -28,7 +28,7 @@ pub struct RelinkResult {
 
 /// Links fragments of the same person by the co-listening of their items.
 ///
-/// The score of two fragments is the mean, over an item of one and an item of the other, of n_ab / √(n_a n_b), counted in `reference`: whatever lists the attacker has. The lists of the pool
+/// The score of two fragments is the mean, over an item of one and an item of the other, of people with both / √(people with the one · people with the other), counted in `reference`: whatever lists the attacker has. The lists of the pool
 /// itself make the strongest attacker; the fragments themselves ([`SubjectItems::from_lists`]) one who has nothing else. Two fragments with an item in common are not one person's, and the attacker knows it;
 /// for sessions this is not so: then set `disjoint` to false.
 ///
@@ -250,7 +250,7 @@ mod tests {
         let owners: Vec<u32> = (0..60).map(|item| item / 2).collect();
         let result = relink(&pieces, &owners, &reference, true, &options(100)).unwrap();
         assert_eq!((result.auc, result.precision, result.precision_upper), (1.0, 1.0, 1.0));
-        let wrong: Vec<u32> = (0..60).map(|item| (item + 1) / 2 % 30).collect();
+        let wrong: Vec<u32> = (0..60).map(|item| item.div_ceil(2) % 30).collect();
         assert!(relink(&pieces, &wrong, &reference, true, &options(100)).unwrap().precision < 0.1);
     }
 

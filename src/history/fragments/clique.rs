@@ -51,8 +51,7 @@ impl Cutter {
             let best = self.scan(i, size);
             self.best.push(best);
         }
-        loop {
-            let Some((i, &(gain, j))) = self.best.iter().enumerate().rev().max_by(|a, b| a.1.0.total_cmp(&b.1.0)) else { break };
+        while let Some((i, &(gain, j))) = self.best.iter().enumerate().rev().max_by(|a, b| a.1.0.total_cmp(&b.1.0)) {
             if gain <= 0.0 {
                 break;
             }

@@ -12,7 +12,7 @@ pub(super) struct Pairs {
     starts: Vec<usize>,
     /// Second items, ascending for each first item.
     seconds: Vec<u32>,
-    /// n_ab / √(n_a n_b).
+    /// People with both items / √(people with the one · people with the other).
     affinities: Vec<f32>,
     /// People in whose fragments the pair stands.
     pub(super) counts: Vec<AtomicU32>,

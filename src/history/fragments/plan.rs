@@ -148,7 +148,7 @@ impl<'a> Plan<'a> {
                 let items = lists.list(list);
                 let mut broken = vec![false; items.len()];
                 for_each_pair(items, |i, j| {
-                    if labels[i] == labels[j] && !pairs.find(items[i], items[j]).is_some_and(|pair| pairs.released(pair) >= k) {
+                    if labels[i] == labels[j] && pairs.find(items[i], items[j]).is_none_or(|pair| pairs.released(pair) < k) {
                         broken[usize::from(labels[i])] = true;
                     }
                 });

@@ -251,7 +251,7 @@ impl Plan {
                 pieces.push((*blake3::keyed_hash(key.expose(), &content).as_bytes(), owner, items));
             }
         }
-        pieces.sort_unstable_by(|a, b| a.0.cmp(&b.0));
+        pieces.sort_unstable_by_key(|piece| piece.0);
         let mut fragments = Fragments { offsets: vec![0], items: Vec::new(), owners: Vec::new(), order: sessions.order, counts };
         for (_, owner, items) in pieces {
             fragments.items.extend(items);

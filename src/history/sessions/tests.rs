@@ -75,7 +75,9 @@ proptest! {
             }
             let mut found: BTreeMap<(u32, u32), usize> = BTreeMap::new();
             for (owner, items) in result.owners().iter().zip(result.pieces().iter()) {
-                items.iter().for_each(|&item| *found.entry((*owner, item)).or_default() += 1);
+                for &item in items {
+                    *found.entry((*owner, item)).or_default() += 1;
+                }
             }
             prop_assert_eq!(found, expected);
         }
