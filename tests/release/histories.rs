@@ -81,7 +81,8 @@ const PEOPLE: usize = 160;
 /// The people: four tastes of ten recordings, heard in the order of their numbers, some of another taste, and one recording that nobody else has. Recording 0 of each taste has two codes.
 pub(super) fn pool() -> (RecordBatch, RecordBatch) {
     let mut draws = Draws(5);
-    let (mut people, mut codes, mut names, mut at): (Vec<String>, Vec<Option<String>>, Vec<String>, Vec<Option<i64>>) = Default::default();
+    let (mut people, mut names): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut codes, mut at): (Vec<Option<String>>, Vec<Option<i64>>) = (Vec::new(), Vec::new());
     for person in 0..PEOPLE {
         let mut heard: Vec<usize> = (0..10).filter(|_| draws.below(10) < 7).map(|item| person % 4 * 10 + item).collect();
         heard.extend((0..3).map(|_| draws.below(40)));
@@ -203,7 +204,7 @@ fn cohorts_hide_everybody_among_k() {
         let found = |model: &str| guarantee(product, model).achieved.expect("counted");
         #[expect(clippy::cast_precision_loss, reason = "small")]
         let smallest = *sizes.values().min().expect("cohorts") as f64;
-        assert_eq!(found("cohort-size"), smallest);
+        assert!((found("cohort-size") - smallest).abs() < 1e-9);
         assert!(found("cell-support") >= 3.0 && found("share-cap") <= 0.7);
         assert!(product.guarantees.iter().all(|guarantee| guarantee.holds && guarantee.verified == Verified::Release));
     }
@@ -247,7 +248,7 @@ fn every_combination_in_a_fragment_belongs_to_k_people() {
         let recipient = outcome.report.for_recipient();
         let product = recipient.products.iter().find(|product| product.name == "counted").expect("the product");
         assert_eq!((guarantee(product, "k^m-anonymity").achieved, guarantee(product, "k^m-anonymity").stated_as_bound), (Some(12.0), true));
-        assert!(recipient.statements.iter().any(|sentence| sentence.contains("on average over an attacker")), "{:?}", recipient.statements);
+        assert!(recipient.statements.iter().any(|sentence| sentence.contains("on average over the guesses")), "{:?}", recipient.statements);
         assert!(recipient.products.iter().all(|product| product.losses.is_none()), "the losses are the steward's");
     }
 }
@@ -414,7 +415,7 @@ fn the_control_group_is_in_no_product() {
     let (mut events, profiles) = pool();
     // Everybody has one recording more.
     let everybody = batch([
-        ("subject_id", profiles.column(0).clone()),
+        ("subject_id", std::sync::Arc::clone(profiles.column(0))),
         ("track_id", texts(vec!["uri:99"; PEOPLE])),
         ("track_name", texts(vec!["Song nº 99"; PEOPLE])),
         ("artist_name", texts(vec!["Somebody"; PEOPLE])),
