@@ -527,7 +527,7 @@ fn numbers_can_be_items_and_people() {
     for format in [SinkFormat::Parquet, SinkFormat::Csv] {
         let text = "version = 1\nname = 'n'\nsubject = { column = 'who' }\n[columns]\nsong = { role = 'item' }
             [[products]]\nname = 'tastes'\nkind = 'cohorts'\nk = 12
-            [[products]]\nname = 'pieces'\nkind = 'fragments'\nk = 12\nmax_items = 3\n[gate]\ntrials = 50";
+            [[products]]\nname = 'pieces'\nkind = 'fragments'\nk = 12\nmax_items = 3\n[gate]\nmax_risk = 1.0\ntrials = 50";
         let run = Run::new();
         write_parquet(&run.path("e.parquet"), &events);
         let outcome = Anonymizer::new(policy(text)).input([run.path("e.parquet")]).output(run.out()).key(key()).format(format).run();
@@ -549,6 +549,26 @@ fn originals_and_key_show_that_the_numbers_are_people() {
     let open =
         |product: &str| alone.checks.iter().filter(|check| check.product.as_deref() == Some(product) && check.holds.is_none()).count();
     assert_eq!((open("tastes"), open("pieces"), open("counted"), open("sittings")), (1, 2, 3, 3));
+}
+
+#[test]
+fn irreversible_ids_cannot_be_made_again_with_the_key() {
+    let run = Run::new();
+    let irreversible = POLICY.replace("column = 'subject_id'", "column = 'subject_id'\n    pseudonym = { irreversible = true }");
+    let outcome = publish(&run, policy(&irreversible), &pool(), SinkFormat::Parquet).expect("published");
+    let (_other, reversible) = published(SinkFormat::Parquet);
+    let again = Run::new();
+    let same = publish(&again, policy(&irreversible), &pool(), SinkFormat::Parquet).expect("published");
+    for (name, column) in [("tastes", "cohort_id"), ("pieces", "fragment_id")] {
+        let ids = |outcome: &Outcome| -> BTreeSet<_> { Written::of(outcome, name).column(column).into_iter().collect() };
+        assert!(ids(&outcome).is_disjoint(&ids(&reversible)) && ids(&outcome).is_disjoint(&ids(&same)), "{name}");
+    }
+    let originals = [run.path("events.parquet"), run.path("profiles.parquet")];
+    let found = verify(&outcome.release, &originals, Some(&key())).expect("a release");
+    assert!(found.holds);
+    let made =
+        found.checks.iter().filter(|check| check.statement == "the file can be made again" && check.product.as_deref() == Some("pieces"));
+    assert!(made.clone().count() == 1 && made.clone().all(|check| check.holds.is_none() && check.found.contains("irreversible ids")));
 }
 
 #[test]

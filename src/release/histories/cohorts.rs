@@ -50,7 +50,7 @@ impl HistoryWorkshop<'_> {
         self.check_people(histories.people())?;
         let options = options(product, self.threads);
         let cohorts = form(&histories.matrix, &histories.subject_ids, &histories.item_ids, &options, &forming)?;
-        let ids = group_ids(cohorts.len(), &self.derived(self.key, "history-ids"));
+        let ids = group_ids(cohorts.len(), &self.naming("history-ids"));
         let shown = columns
             .attributes
             .iter()
@@ -103,7 +103,7 @@ impl HistoryWorkshop<'_> {
             fields.push((shown.attribute.name.clone(), shown.attribute.values.data_type().clone()));
             fields.push((members_of(&shown.attribute.name), DataType::UInt32));
         }
-        let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &self.derived(self.key, "history-order"));
+        let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &self.naming("history-order"));
         write_rows(path, format, self.threads, fields, &places, |places| {
             let of_rows = |value: &dyn Fn(usize, usize) -> u32| -> UInt32Array {
                 places.iter().map(|&Place { group, place }| value(group as usize, place as usize)).collect()

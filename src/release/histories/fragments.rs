@@ -64,7 +64,7 @@ impl HistoryWorkshop<'_> {
             (Some(positions), ..) => cut_ordered(matrix, positions, people, items, &options, &forming)?,
             _ => cut(matrix, people, items, &options, &forming)?,
         };
-        let ids = group_ids(fragments.pieces().len(), &self.derived(self.key, "history-ids"));
+        let ids = group_ids(fragments.pieces().len(), &self.naming("history-ids"));
         let fit_seconds = clock.elapsed().as_secs_f64();
         let clock = Instant::now();
         self.write_fragments(path, format, &fragments, &ids, &histories)?;
@@ -95,7 +95,7 @@ impl HistoryWorkshop<'_> {
         if ordered {
             fields.push(("position".to_owned(), DataType::UInt32));
         }
-        let places = shuffled(pieces.iter().map(<[u32]>::len), &self.derived(self.key, "history-order"));
+        let places = shuffled(pieces.iter().map(<[u32]>::len), &self.naming("history-order"));
         write_rows(path, format, self.threads, fields, &places, |places| {
             let items: Vec<u32> = places.iter().map(|&Place { group, place }| pieces.items_of(group as usize)[place as usize]).collect();
             let mut arrays: Vec<ArrayRef> = vec![
