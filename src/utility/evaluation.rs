@@ -8,6 +8,7 @@ use super::metrics::{Measured, mean, tail_items};
 use super::models::{Ease, ItemKnn, Popularity, Recommender};
 use super::product::ProductData;
 use crate::error::{Error, Result};
+use crate::numeric::real;
 use crate::units::{Confidence, Share};
 use std::collections::BTreeMap;
 
@@ -145,7 +146,7 @@ impl Evaluation {
         &self.original
     }
 
-    /// Whether the people of the original data are enough to choose λ of aggregates on.
+    /// The held-out people.
     #[must_use]
     pub fn test(&self) -> &FoldIn {
         &self.test
@@ -254,7 +255,7 @@ impl Evaluation {
             // Noise may need more regularization before there is an inverse at all.
             let score = match LAMBDA_GRID.get(at).map(|&lambda| Ease::fit(gram, lambda, self.options.threads)) {
                 Some(Ok(model)) => mean(&Measured::of(&model, validation, &self.tail, self.options.threads)?.ndcg_at_100),
-                Some(Err(Error::Parameter { .. })) if at + 1 < LAMBDA_GRID.len() => -1.0 / (LAMBDA_GRID.len() - at) as f64 - 1.0,
+                Some(Err(Error::Parameter { .. })) if at + 1 < LAMBDA_GRID.len() => real(at as u64) - real(LAMBDA_GRID.len() as u64),
                 Some(Err(error)) => return Err(error),
                 None => f64::NEG_INFINITY,
             };

@@ -9,7 +9,9 @@
 //! - [`FoldIn`]: what is known and what is hidden of held-out people.
 //! - [`Measured`], [`tail_items`], [`Lift`], [`Bootstrap`]: recall, NDCG, coverage, tail; the lift retained, with its interval.
 //! - [`Histories`], [`Items`], [`TrainingProduct`], [`ProductData`], [`ProductColumns`]: from files.
+//! - [`distances`]: how far counts, hours, sessions and tables of a release lie from the original's.
 
+pub mod distances;
 mod evaluation;
 mod fold_in;
 mod gram;
@@ -19,6 +21,8 @@ mod listening;
 mod metrics;
 mod models;
 mod product;
+#[cfg(test)]
+mod tests;
 mod text_table;
 
 pub use evaluation::{DEFAULT_LAMBDA, Evaluation, EvaluationOptions, LAMBDA_GRID, ModelFigures, Usefulness};

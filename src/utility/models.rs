@@ -9,7 +9,7 @@ use std::fmt::Debug;
 pub trait Recommender: Debug + Sync {
     /// The items that somebody who has the `known` ones (ascending) would like best: `length` of them at most, the best first, none of the known, none twice.
     ///
-    /// Equal scores are ordered by item code. Items that the training data lacks are never recommended.
+    /// Equal scores (in single precision) are ordered by item code. Items that the training data lacks are never recommended.
     fn recommend(&self, known: &[u32], length: usize) -> Vec<u32>;
 }
 
@@ -130,10 +130,9 @@ impl Recommender for Ease {
 /// The best items by score, ties by code; then those without a score, by code.
 fn best(scores: &[f64], items: &[u32], unscored: &[u32], known: &[u32], length: usize) -> Vec<u32> {
     let is_new = |item: &u32| known.binary_search(item).is_err();
-    // 0 and −0 are the same score.
-    let mut ranked: Vec<(f64, u32)> =
-        scores.iter().map(|score| score + 0.0).zip(items.iter().copied()).filter(|(_, item)| is_new(item)).collect();
-    let order = |a: &(f64, u32), b: &(f64, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
+    let mut ranked: Vec<(f32, u32)> =
+        scores.iter().map(|score| rounded(*score)).zip(items.iter().copied()).filter(|(_, item)| is_new(item)).collect();
+    let order = |a: &(f32, u32), b: &(f32, u32)| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1));
     if ranked.len() > length && length > 0 {
         ranked.select_nth_unstable_by(length - 1, order);
     }
@@ -141,6 +140,12 @@ fn best(scores: &[f64], items: &[u32], unscored: &[u32], known: &[u32], length: 
     ranked.sort_unstable_by(order);
     let rest = length - ranked.len();
     ranked.into_iter().map(|(_, item)| item).chain(unscored.iter().copied().filter(is_new).take(rest)).collect()
+}
+
+/// A score as it is compared: in single precision, so that equal scores are equal whatever the last digits of the solver are; 0 and −0 are the same.
+#[expect(clippy::cast_possible_truncation, reason = "that is the purpose")]
+fn rounded(score: f64) -> f32 {
+    score as f32 + 0.0
 }
 
 /// Item neighbourhoods: an item scores the sum of its cosine similarities to the known items among its `k` nearest neighbours.
