@@ -3,7 +3,7 @@
 use super::linear::{SquareMatrix, inverse_positive_definite};
 use crate::error::{Error, Result};
 
-/// Item-to-item weights B of EASE (embarrassingly shallow autoencoder) from a Gram matrix G = XᵀX: the B with zero diagonal that minimizes
+/// Item-to-item weights B of EASE (embarrassingly shallow autoencoder) from a Gram matrix `G = XᵀX`: the B with zero diagonal that minimizes
 /// ‖X − XB‖² + λ‖B‖².
 ///
 /// With P = (G + λI)⁻¹ it is B = I − P·diag(1 / diag P). Row i holds what a known item i adds to the score of every item: the scores of a person with the row x are xB.
@@ -50,6 +50,7 @@ pub fn ease_weights(mut gram: SquareMatrix, lambda: f64, threads: usize) -> Resu
 }
 
 #[cfg(test)]
+#[expect(clippy::needless_range_loop, reason = "matrices are written as in the formulas")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
@@ -73,11 +74,10 @@ mod tests {
             let pivot = (column..size).max_by(|&a, &b| matrix[a][column].abs().total_cmp(&matrix[b][column].abs())).unwrap();
             matrix.swap(column, pivot);
             right.swap(column, pivot);
+            let pivot = matrix[column].clone();
             for row in column + 1..size {
-                let factor = matrix[row][column] / matrix[column][column];
-                for k in column..size {
-                    matrix[row][k] -= factor * matrix[column][k];
-                }
+                let factor = matrix[row][column] / pivot[column];
+                matrix[row].iter_mut().zip(&pivot).for_each(|(value, pivot)| *value -= factor * pivot);
                 right[row] -= factor * right[column];
             }
         }

@@ -96,7 +96,7 @@ impl SquareMatrix {
     }
 }
 
-/// The inverse of a symmetric positive definite matrix, by its Cholesky factor: A = LLᵀ, A⁻¹ = L⁻ᵀL⁻¹. Only the entries with row ≤ column are read.
+/// The inverse of a symmetric positive definite matrix, by its Cholesky factor: `A = LLᵀ`, `A⁻¹ = L⁻ᵀL⁻¹`. Only the entries with row ≤ column are read.
 ///
 /// Blocks of columns are worked by up to `threads` threads; the result does not depend on their number. Memory: twice the matrix. Time: the cube of its size.
 ///
@@ -244,7 +244,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// BBᵀ + shift·I of pseudorandom B.
+    /// `BBᵀ + shift·I` of pseudorandom B.
     fn definite(size: usize, seed: u64, shift: f64) -> SquareMatrix {
         let mut state = seed;
         let mut next = || {

@@ -127,7 +127,8 @@ pub fn kept_by_decile(original: &[f64], release: &[f64]) -> Result<[f64; 10]> {
     let mut kept = [1.0; 10];
     for (decile, kept) in kept.iter_mut().enumerate() {
         let items = &order[order.len() * decile / 10..order.len() * (decile + 1) / 10];
-        let sum = |keep: &dyn Fn(u32) -> bool| -> f64 { items.iter().filter(|item| keep(**item)).map(|&item| original[item as usize]).sum() };
+        let sum =
+            |keep: &dyn Fn(u32) -> bool| -> f64 { items.iter().filter(|item| keep(**item)).map(|&item| original[item as usize]).sum() };
         let all = sum(&|_| true);
         if all > 0.0 {
             *kept = sum(&|item| release[item as usize] > 0.0) / all;
@@ -208,6 +209,7 @@ fn differ() -> Error {
 }
 
 #[cfg(test)]
+#[expect(clippy::float_cmp, reason = "figures that are exact")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -158,12 +158,11 @@ impl Evaluation {
     /// Those of [`Evaluation::new`].
     pub fn people(&self, release: &Interactions) -> Result<Usefulness> {
         let gram = self.gram(release)?;
-        let lambda = match self.options.lambda {
-            Some(lambda) => lambda,
-            None => {
-                let (fit, validation) = validation_split(release);
-                self.choose(&self.gram(&fit)?, &validation)?
-            }
+        let lambda = if let Some(lambda) = self.options.lambda {
+            lambda
+        } else {
+            let (fit, validation) = validation_split(release);
+            self.choose(&self.gram(&fit)?, &validation)?
         };
         self.of_gram(&gram, lambda)
     }
@@ -277,9 +276,9 @@ impl Evaluation {
 fn validation_split(rows: &Interactions) -> (Interactions, FoldIn) {
     let is_set_aside = |row: usize| {
         let mut hasher = blake3::Hasher::new_derive_key("backmask 2026 choice of a regularization");
-        rows.items_of(row).iter().for_each(|item| {
+        for item in rows.items_of(row) {
             hasher.update(&item.to_le_bytes());
-        });
+        }
         u32::from(hasher.finalize().as_bytes()[0]) * 10 < 256
     };
     #[expect(clippy::unwrap_used, reason = "0.8 is a share")]

@@ -37,9 +37,9 @@ impl FoldIn {
             let items = people.items_of(row);
             let mut hasher = blake3::Hasher::new_derive_key("backmask 2026 fold-in of held-out people");
             hasher.update(&seed.to_le_bytes());
-            items.iter().for_each(|item| {
+            for item in items {
                 hasher.update(&item.to_le_bytes());
-            });
+            }
             let mut stream = hasher.finalize_xof();
             let mut drawn: Vec<(u64, u32)> = items
                 .iter()
@@ -69,11 +69,10 @@ impl FoldIn {
     /// Hides what happened after one moment, the same for all: that before which `known_share` of all events lie. Somebody who has no event before it knows nothing and is not
     /// predicted for.
     ///
+    /// The same moment for all keeps what a model is tested on later than all that it was told of the test people.
+    ///
     /// # Errors
     /// An item is not below `items`.
-    ///
-    /// # References
-    /// Ploshkin et al., *Yambda-5B: a large-scale multi-modal dataset for ranking and retrieval*, RecSys 2025 (global temporal split).
     pub fn global_temporal(people: &[Vec<(i64, u32)>], items: usize, known_share: Share) -> Result<Self> {
         let mut times: Vec<i64> = people.iter().flatten().map(|event| event.0).collect();
         times.sort_unstable();
@@ -106,7 +105,8 @@ impl FoldIn {
             return Err(beyond(items));
         }
         let made = Self::sorted(people.to_vec(), items);
-        let overlap = made.known.iter().zip(&made.hidden).any(|(known, hidden)| hidden.iter().any(|item| known.binary_search(item).is_ok()));
+        let overlap =
+            made.known.iter().zip(&made.hidden).any(|(known, hidden)| hidden.iter().any(|item| known.binary_search(item).is_ok()));
         if overlap {
             return Err(Error::Parameter { name: "people", problem: "an item of one person is both known and hidden".to_owned() });
         }
@@ -163,7 +163,12 @@ fn known_part(count: usize, share: Share) -> usize {
     floor_part(count, share).max(1).min(count)
 }
 
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss, reason = "a share of a count of items in memory")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a share of a count of items in memory"
+)]
 fn floor_part(count: usize, share: Share) -> usize {
     (share.get() * count as f64) as usize
 }

@@ -11,7 +11,7 @@ pub const MAX_MODEL_ITEMS: usize = 10_000;
 /// Rows of the matrix that one thread fills at a time.
 const BAND: usize = 64;
 
-/// The Gram matrix XᵀX of the most popular items, and the popularity of all: all that EASE, item neighbourhoods and popularity need to know of a release.
+/// The Gram matrix `XᵀX` of the most popular items, and the popularity of all: all that EASE, item neighbourhoods and popularity need to know of a release.
 ///
 /// ```
 /// use backmask::utility::{Gram, Interactions};
@@ -79,10 +79,7 @@ impl Gram {
         let mut values: BTreeMap<(u32, u32), f64> = BTreeMap::new();
         for &(a, b, value) in pairs {
             if a as usize >= items || b as usize >= items || !value.is_finite() {
-                return Err(Error::Parameter {
-                    name: "pairs",
-                    problem: format!("must hold item codes below {items} and finite values"),
-                });
+                return Err(Error::Parameter { name: "pairs", problem: format!("must hold item codes below {items} and finite values") });
             }
             if values.insert((a.min(b), a.max(b)), value).is_some_and(|known| known.to_bits() != value.to_bits()) {
                 return Err(Error::Parameter { name: "pairs", problem: "the same pair of items has two values".to_owned() });

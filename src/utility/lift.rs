@@ -55,7 +55,10 @@ impl Lift {
     pub fn retained(release: &[f64], original: &[f64], popularity: &[f64], bootstrap: &Bootstrap) -> Result<Option<Self>> {
         let people = release.len();
         if original.len() != people || popularity.len() != people {
-            return Err(Error::Parameter { name: "release", problem: "must have a figure for each person, as original and popularity".to_owned() });
+            return Err(Error::Parameter {
+                name: "release",
+                problem: "must have a figure for each person, as original and popularity".to_owned(),
+            });
         }
         let Some(value) = quotient(mean(release), mean(original), mean(popularity)) else { return Ok(None) };
         let mut rng = ChaCha20Rng::seed_from_u64(bootstrap.seed);

@@ -97,10 +97,16 @@ impl Histories {
         Ok(Self { subjects: subjects.values, items: items.values, events })
     }
 
-    /// The distinct items.
+    /// The distinct items of these people.
     #[must_use]
     pub fn items(&self) -> Items {
-        Items::new(self.items.iter().cloned())
+        Items::new(self.used().into_iter().cloned())
+    }
+
+    fn used(&self) -> Vec<&String> {
+        let mut used = vec![false; self.items.len()];
+        self.events.iter().for_each(|event| used[event.1 as usize] = true);
+        self.items.iter().zip(used).filter(|(_, used)| *used).map(|(item, _)| item).collect()
     }
 
     /// Number of people.
@@ -121,10 +127,11 @@ impl Histories {
         self.subjects.iter().filter(|name| other.subjects.binary_search(name).is_ok()).count()
     }
 
-    /// Number of distinct items that are among `items`.
+    /// Number of distinct items, and of those among them that are in `items`.
     #[must_use]
-    pub fn matched_items(&self, items: &Items) -> usize {
-        items.codes_of(&self.items).iter().flatten().count()
+    pub fn matched_items(&self, items: &Items) -> (usize, usize) {
+        let used = self.used();
+        (used.len(), used.into_iter().filter(|item| items.code(item).is_some()).count())
     }
 
     /// Splits the people in two by a keyed hash of their names: those for whom it lies in the first `tenths` tenths, and the others.

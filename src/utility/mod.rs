@@ -8,8 +8,8 @@
 //! - [`Ease`], [`ItemKnn`], [`Popularity`]: recommenders in closed form; [`Recommender`]: any other.
 //! - [`FoldIn`]: what is known and what is hidden of held-out people.
 //! - [`Measured`], [`tail_items`], [`Lift`], [`Bootstrap`]: recall, NDCG, coverage, tail; the lift retained, with its interval.
-//! - [`Histories`], [`Items`], [`TrainingProduct`], [`ProductData`], [`ProductColumns`]: from files.
-//! - [`distances`]: how far counts, hours, sessions and tables of a release lie from the original's.
+//! - [`Histories`], [`Items`], [`TrainingProduct`], [`Trainable`], [`ProductData`], [`ProductColumns`]: from files.
+//! - [`distances`], [`table_distances`]: how far counts, hours, sessions and tables of a release lie from the original's.
 
 pub mod distances;
 mod evaluation;
@@ -21,7 +21,15 @@ mod listening;
 mod metrics;
 mod models;
 mod product;
+mod tables;
 #[cfg(test)]
+#[expect(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "small numbers, and figures that must be the same bits"
+)]
 mod tests;
 mod text_table;
 
@@ -33,4 +41,5 @@ pub use lift::{Bootstrap, Lift};
 pub use listening::{Histories, Items};
 pub use metrics::{Measured, tail_items};
 pub use models::{Ease, ItemKnn, Popularity, Recommender};
-pub use product::{ProductColumns, ProductData, TrainingProduct};
+pub use product::{ProductColumns, ProductData, Trainable, TrainingProduct};
+pub use tables::{TableDistances, table_distances};

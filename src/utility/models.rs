@@ -86,7 +86,9 @@ impl Ease {
             if ends.iter().any(|&end| end >= items) || !weight.is_finite() || from == to && weight != 0.0 {
                 return Err(wrong(format!("must hold item codes below {items}, finite weights, and nothing from an item to itself")));
             }
-            ends.iter().for_each(|&end| present[end] = 1.0);
+            for end in ends {
+                present[end] = 1.0;
+            }
         }
         let codes = by_popularity(&present);
         if codes.len() > MAX_MODEL_ITEMS {

@@ -1,5 +1,6 @@
 //! Products as training data.
 
+use super::gram::Gram;
 use super::interactions::Interactions;
 use super::listening::Items;
 use super::text_table::{TextTable, read_columns};
@@ -22,6 +23,20 @@ pub enum ProductData {
     Popularity(Vec<f64>),
 }
 
+impl ProductData {
+    /// Popularity by item code, for `items` codes: the weights of the rows, or what stands for it in a matrix (see [`Gram::of_pairs`]).
+    ///
+    /// # Errors
+    /// Pairs that are no matrix.
+    pub fn popularity(&self, items: usize) -> Result<Vec<f64>> {
+        Ok(match self {
+            Self::People(rows) | Self::Groups(rows) => rows.popularity(),
+            Self::Pairs(pairs) => Gram::of_pairs(pairs, items, 0)?.popularity().to_vec(),
+            Self::Popularity(popularity) => popularity.clone(),
+        })
+    }
+}
+
 /// A product that was read.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainingProduct {
@@ -42,8 +57,17 @@ pub struct ProductColumns<'a> {
     pub subject: &'a str,
 }
 
+/// Whether a product can train a recommender.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Trainable {
+    /// It can.
+    Product(TrainingProduct),
+    /// Why not.
+    No(String),
+}
+
 impl TrainingProduct {
-    /// Reads a product. `Ok(Err(reason))` if a product of this kind or with these columns cannot train a recommender.
+    /// Reads a product, if one of its kind and with its columns can train a recommender.
     ///
     /// | kind | columns |
     /// |---|---|
@@ -55,71 +79,39 @@ impl TrainingProduct {
     ///
     /// # Errors
     /// The file cannot be read; a column has another type; a cohort has several sizes; a size or a number of members is not above 0.
-    pub fn read(
-        kind: ProductKind,
-        sources: &[Arc<dyn Source>],
-        columns: ProductColumns<'_>,
-        items: &Items,
-    ) -> Result<std::result::Result<Self, String>> {
+    pub fn read(kind: ProductKind, sources: &[Arc<dyn Source>], columns: ProductColumns<'_>, items: &Items) -> Result<Trainable> {
         let has = |name: &str| sources.iter().all(|source| source.schema().column_with_name(name).is_some());
-        let missing = |names: &[&str]| names.iter().find(|name| !has(name)).map(|name| format!("has no column {name}"));
-        let reading = match kind {
-            ProductKind::Records | ProductKind::SyntheticHistories => {
-                if !has(columns.subject) {
-                    return Ok(Err(format!("no column {} says which rows belong to one person", columns.subject)));
-                }
-                if !has(columns.item) {
-                    return Ok(Err(format!("has no column {} with the items", columns.item)));
-                }
-                Self::rows(sources, columns.subject, columns.item, items)?
-            }
-            ProductKind::Cohorts => match missing(&["cohort_id", "size", "item", "members"]) {
-                Some(reason) => return Ok(Err(reason)),
-                None => Self::cohorts(&read_columns(sources, &["cohort_id", "item"], &["size", "members"], &[])?, items)?,
-            },
-            ProductKind::Fragments => match missing(&["fragment_id", "item"]) {
-                Some(reason) => return Ok(Err(reason)),
-                None => {
-                    let read = Self::rows(sources, "fragment_id", "item", items)?;
-                    match read.data {
-                        ProductData::People(rows) => Self { data: ProductData::Groups(rows), ..read },
-                        _ => read,
-                    }
-                }
-            },
-            ProductKind::Catalogue => {
-                let count = if has("subjects") { "subjects" } else { "plays" };
-                match missing(&["item", count]) {
-                    Some(reason) => return Ok(Err(reason)),
-                    None => Self::catalogue(&read_columns(sources, &["item"], &[count], &[])?, items),
-                }
-            }
-            ProductKind::CoListening => match missing(&["item_a", "item_b", "value"]) {
-                Some(reason) => return Ok(Err(reason)),
-                None => Self::pairs(&read_columns(sources, &["item_a", "item_b"], &["value"], &[])?, items),
-            },
-            ProductKind::Histogram => return Ok(Err("a histogram says nothing about which items go together".to_owned())),
-            ProductKind::SyntheticProfiles => return Ok(Err("profiles say nothing about items".to_owned())),
+        let count = if has("subjects") { "subjects" } else { "plays" };
+        let needed: &[&str] = match kind {
+            ProductKind::Records | ProductKind::SyntheticHistories => &[columns.subject, columns.item],
+            ProductKind::Cohorts => &["cohort_id", "item", "size", "members"],
+            ProductKind::Fragments => &["fragment_id", "item"],
+            ProductKind::Catalogue => &["item", count],
+            ProductKind::CoListening => &["item_a", "item_b", "value"],
+            ProductKind::Histogram => return Ok(Trainable::No("a histogram says nothing about which items go together".to_owned())),
+            ProductKind::SyntheticProfiles => return Ok(Trainable::No("profiles say nothing about items".to_owned())),
         };
-        if reading.matched_items == 0 && reading.items > 0 {
-            return Ok(Err(format!(
+        if let Some(missing) = needed.iter().find(|name| !has(name)) {
+            let use_of = if *missing == columns.subject { "says which rows belong to one person" } else { "holds what it needs" };
+            return Ok(Trainable::No(format!("no column {missing} {use_of}")));
+        }
+        let read = match kind {
+            ProductKind::Cohorts => Self::cohorts(&read_columns(sources, &needed[..2], &needed[2..], &[])?, items)?,
+            ProductKind::Catalogue => Self::catalogue(&read_columns(sources, &needed[..1], &needed[1..], &[])?, items),
+            ProductKind::CoListening => Self::pairs(&read_columns(sources, &needed[..2], &needed[2..], &[])?, items),
+            _ => {
+                let (rows, codes) = rows(&read_columns(sources, needed, &[], &[])?, items)?;
+                let data = if kind == ProductKind::Fragments { ProductData::Groups(rows) } else { ProductData::People(rows) };
+                Self::of(data, &codes)
+            }
+        };
+        if read.matched_items == 0 && read.items > 0 {
+            return Ok(Trainable::No(format!(
                 "none of its {} items is an item of the originals: they were replaced or generalized, or another column is meant",
-                reading.items
+                read.items
             )));
         }
-        Ok(Ok(reading))
-    }
-
-    fn rows(sources: &[Arc<dyn Source>], row: &str, item: &str, items: &Items) -> Result<Self> {
-        let table = read_columns(sources, &[row, item], &[], &[])?;
-        let codes = items.codes_of(&table.texts[1].values);
-        let mut lists = vec![Vec::new(); table.texts[0].values.len()];
-        for (&row, &item) in table.texts[0].codes.iter().zip(&table.texts[1].codes) {
-            if let (Some(list), Some(Some(code))) = (lists.get_mut(row as usize), codes.get(item as usize)) {
-                list.push(*code);
-            }
-        }
-        Ok(Self::of(ProductData::People(Interactions::from_lists(&lists, items.len())?), &codes))
+        Ok(Trainable::Product(read))
     }
 
     fn cohorts(table: &TextTable, items: &Items) -> Result<Self> {
@@ -130,7 +122,9 @@ impl TrainingProduct {
             let (size, members) = (table.numbers[0][row], table.numbers[1][row]);
             let Some(known) = sizes.get_mut(cohort as usize) else { continue };
             if !(size.is_finite() && size > 0.0 && members.is_finite() && members > 0.0) {
-                return Err(Error::rows("members", 1, "size and members must be numbers above 0", "give the file as it was released").first_at(row));
+                return Err(
+                    Error::rows("members", 1, "size and members must be numbers above 0", "give the file as it was released").first_at(row)
+                );
             }
             if !known.is_nan() && known.to_bits() != size.to_bits() {
                 return Err(Error::rows("size", 1, "a cohort has two sizes", "give the file as it was released").first_at(row));
@@ -175,3 +169,14 @@ impl TrainingProduct {
     }
 }
 
+/// The items of every row, each once, and the code of every item of the file.
+fn rows(table: &TextTable, items: &Items) -> Result<(Interactions, Vec<Option<u32>>)> {
+    let codes = items.codes_of(&table.texts[1].values);
+    let mut lists = vec![Vec::new(); table.texts[0].values.len()];
+    for (&row, &item) in table.texts[0].codes.iter().zip(&table.texts[1].codes) {
+        if let (Some(list), Some(Some(code))) = (lists.get_mut(row as usize), codes.get(item as usize)) {
+            list.push(*code);
+        }
+    }
+    Ok((Interactions::from_lists(&lists, items.len())?, codes))
+}

@@ -37,7 +37,7 @@ fn figures(usefulness: &Usefulness, model: &str) -> [f64; 3] {
     ["recall@20", "ndcg@100", "tail_recall@20"].map(|name| named.get(name).copied().unwrap_or(f64::NAN))
 }
 
-/// Expected: NumPy 2.4 with double precision, scores compared in single precision and stable sorts, by a program that shares nothing with this one (`numpy.linalg.inv`, dense matrices).
+/// Expected: `NumPy` 2.4 with double precision, scores compared in single precision and stable sorts, by a program that shares nothing with this one (`numpy.linalg.inv`, dense matrices).
 #[test]
 fn figures_equal_those_of_numpy() {
     let evaluation = Evaluation::new(&train(), test_people(), options()).unwrap();

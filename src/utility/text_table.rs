@@ -89,5 +89,6 @@ fn column_of<'a>(batch: &'a RecordBatch, name: &str) -> Result<&'a Arc<dyn Array
 }
 
 fn converted(batch: &RecordBatch, name: &str, to: &DataType) -> Result<Arc<dyn Array>> {
-    cast(column_of(batch, name)?, to).map_err(|_| Error::column(name, "holds something else than its use needs", "give a column of numbers or of times"))
+    cast(column_of(batch, name)?, to)
+        .map_err(|_| Error::column(name, "holds something else than its use needs", "give a column of numbers or of times"))
 }
