@@ -110,6 +110,7 @@ fn evaluate(arguments: &Arguments, console: &Console) -> Result<Summary> {
         "item": originals.item,
         "split": format!("{:?}", arguments.split).to_lowercase(),
         "holdout": held_out.description,
+        "contaminated": held_out.same_names > 0,
         "people": { "original": originals.histories.people(), "train": train.people(), "test": people, "predictable": predictable,
                     "with_names_of_the_originals": held_out.same_names },
         "items": { "train": items.len(), "holdout": matched.0, "holdout_matched": matched.1, "top": arguments.top },
@@ -366,22 +367,24 @@ fn table(json: &Value) -> String {
         "{:<24} {:<11} {:>9} {:>9} {:>11} {:>11}  lift retained",
         "", "", "recall@20", "ndcg@100", "coverage@20", "tail recall"
     ));
-    let mut rows = |name: &str, utility: &Value| {
+    let contaminated = json["contaminated"] == true;
+    let mut rows = |name: &str, utility: &Value, optimistic: bool| {
         for (model, figures) in utility.as_object().into_iter().flatten() {
             let number = |name: &str| figures[name].as_f64().map_or_else(|| "–".to_owned(), |value| format!("{value:.4}"));
             let lift = figures["lift_retained"].as_f64().map_or_else(String::new, |lift| {
                 let end = |name: &str| figures[name].as_f64().unwrap_or(lift);
-                format!("{lift:.2} ({:.2} to {:.2})", end("lift_retained_low"), end("lift_retained_high"))
+                let warning = if optimistic { ", optimistic" } else { "" };
+                format!("{lift:.2} ({:.2} to {:.2}{warning})", end("lift_retained_low"), end("lift_retained_high"))
             });
             let columns = [number("recall@20"), number("ndcg@100"), number("coverage@20"), number("tail_recall@20")];
             let [recall, ndcg, coverage, tail] = columns;
             lines.push(format!("{name:<24} {model:<11} {recall:>9} {ndcg:>9} {coverage:>11} {tail:>11}  {lift}"));
         }
     };
-    rows("originals", &json["original"]["utility"]);
+    rows("originals", &json["original"]["utility"], false);
     let products = json["products"].as_array().into_iter().flatten();
     for product in products.clone() {
-        rows(product["name"].as_str().unwrap_or_default(), &product["utility"]);
+        rows(product["name"].as_str().unwrap_or_default(), &product["utility"], contaminated);
     }
     for product in products.filter(|product| product["reason"].is_string()) {
         lines.push(format!(

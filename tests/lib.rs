@@ -16,3 +16,4 @@ mod pseudonym;
 mod release;
 mod risk;
 mod transform;
+mod utility;

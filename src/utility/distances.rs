@@ -131,7 +131,8 @@ pub fn kept_by_decile(original: &[f64], release: &[f64]) -> Result<[f64; 10]> {
             |keep: &dyn Fn(u32) -> bool| -> f64 { items.iter().filter(|item| keep(**item)).map(|&item| original[item as usize]).sum() };
         let all = sum(&|_| true);
         if all > 0.0 {
-            *kept = sum(&|item| release[item as usize] > 0.0) / all;
+            // An empty sum is −0.
+            *kept = sum(&|item| release[item as usize] > 0.0).abs() / all;
         }
     }
     Ok(kept)
