@@ -8,8 +8,8 @@ use backmask::policy::{Column, Input, Policy, Product, ProductKind, Role, Table}
 use backmask::release::report::{ProductReport, Report};
 use backmask::units::Share;
 use backmask::utility::{
-    Evaluation, EvaluationOptions, FoldIn, Histories, Items, ModelFigures, ProductColumns, ProductData, Trainable, TrainingProduct,
-    Usefulness, distances, table_distances,
+    Evaluation, EvaluationOptions, FoldIn, Histories, Items, ProductColumns, ProductData, Trainable, TrainingProduct, distances,
+    report_figures, table_distances,
 };
 use backmask::{Error, Result};
 use clap::{Parser, ValueEnum};
@@ -114,7 +114,7 @@ fn evaluate(arguments: &Arguments, console: &Console) -> Result<Summary> {
         "people": { "original": originals.histories.people(), "train": train.people(), "test": people, "predictable": predictable,
                     "with_names_of_the_originals": held_out.same_names },
         "items": { "train": items.len(), "holdout": matched.0, "holdout_matched": matched.1, "top": arguments.top },
-        "original": { "utility": by_name(evaluation.original()) },
+        "original": { "utility": report_figures(evaluation.original()) },
         "products": products,
     });
     Ok(Summary::new(table(&json), json))
@@ -158,7 +158,9 @@ impl Originals {
         })?;
         let names: Vec<String> = sources[0].schema().fields().iter().map(|field| field.name().clone()).collect();
         let item = item_column(arguments, policy, &names)?;
-        let is_time = |name: &&String| policy.column(Table::Events, name).is_some_and(|column| column.role == Role::Time);
+        let is_time = |name: &&String| {
+            policy.column(Table::Events, name).is_some_and(|column| column.role == Role::Time) && has_times(&sources, name)
+        };
         let time = names.iter().find(is_time).cloned();
         let histories = Histories::read(&sources, &subject, &item, time.as_deref())?;
         Ok(Self { input, sources, histories, subject, item, time })
@@ -210,7 +212,8 @@ impl HeldOut {
             return Ok(Self { same_names: people.people(), people, train: Some(train), description });
         }
         let sources = open(&arguments.holdout, Table::Events, &originals.input)?;
-        let people = Histories::read(&sources, &originals.subject, &originals.item, originals.time.as_deref())?;
+        let time = originals.time.as_deref().filter(|time| has_times(&sources, time));
+        let people = Histories::read(&sources, &originals.subject, &originals.item, time)?;
         let same_names = people.same_names(&originals.histories);
         let mut description = format!("{} people from files", people.people());
         if same_names > 0 {
@@ -271,7 +274,12 @@ fn measure(
         Trainable::Product(read) => {
             entry.insert("items".to_owned(), json!(read.items));
             entry.insert("matched_items".to_owned(), json!(read.matched_items));
-            entry.insert("utility".to_owned(), by_name(&evaluation.product(&read.data)?));
+            let mut utility = report_figures(&evaluation.product(&read.data)?);
+            if let Some(weights) = released_weights(&arguments.release, product)? {
+                let model = TrainingProduct::read_weights(&weights, items)?;
+                utility.insert("ease-as-released".to_owned(), evaluation.model(&model)?.by_name());
+            }
+            entry.insert("utility".to_owned(), json!(utility));
             popularity_distances(&read.data, train, items, &mut far)?;
             let timed = originals.time.as_deref().filter(|time| has_times(&sources, time) && has_times(&originals.sources, time));
             if let (Some(time), ProductData::People(_)) = (timed, &read.data) {
@@ -294,6 +302,16 @@ fn measure(
         entry.insert("distances".to_owned(), far.into());
     }
     Ok(entry.into())
+}
+
+/// The weights that a co-listening product carries beside its matrix, if it does: `<stem>.ease.<extension>`.
+fn released_weights(release: &Path, product: &ProductReport) -> Result<Option<Vec<Arc<dyn Source>>>> {
+    let stem = product.file.as_deref().and_then(|file| file.rsplit_once('.'));
+    let path = stem.map(|(stem, extension)| release.join(format!("{stem}.ease.{extension}"))).filter(|path| path.is_file());
+    if product.kind != ProductKind::CoListening {
+        return Ok(None);
+    }
+    path.map(|path| Ok(vec![open_table(Arc::new(PlainFile::new(path)), None, None, None)?])).transpose()
 }
 
 fn popularity_distances(data: &ProductData, train: &Histories, items: &Items, far: &mut Map<String, Value>) -> Result<()> {
@@ -352,12 +370,6 @@ fn tables(original: &[Arc<dyn Source>], release: &[Arc<dyn Source>], without: &[
         far.insert("two_way_total_variation".to_owned(), json!(two_way));
     }
     Ok(())
-}
-
-fn by_name(usefulness: &Usefulness) -> Value {
-    let named: BTreeMap<&str, BTreeMap<String, f64>> =
-        usefulness.iter().map(|(model, figures): (&&str, &ModelFigures)| (*model, figures.by_name())).collect();
-    json!(named)
 }
 
 /// The figures for people.

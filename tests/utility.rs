@@ -6,7 +6,8 @@ use backmask::listening::open;
 use backmask::policy::{Input, ProductKind, Table};
 use backmask::units::Share;
 use backmask::utility::{
-    Evaluation, EvaluationOptions, FoldIn, Histories, Interactions, Items, ProductColumns, ProductData, Trainable, TrainingProduct,
+    Evaluation, EvaluationOptions, FoldIn, Histories, Interactions, Items, ProductColumns, ProductData, Recommender, Trainable,
+    TrainingProduct,
 };
 use std::sync::Arc;
 
@@ -61,6 +62,17 @@ fn every_kind_of_product_is_read_as_what_it_is() {
     let pairs = read(ProductKind::CoListening, "item_a,item_b,value\na,a,9.5\na,b,-0.25\nzz,b,1\n");
     assert_eq!(pairs.data, ProductData::Pairs(vec![(0, 0, 9.5), (0, 1, -0.25)]));
     assert_eq!((pairs.items, pairs.matched_items), (3, 2));
+}
+
+#[test]
+fn released_weights_are_read_as_a_model() {
+    let read = |rows: &str| {
+        let (_folder, sources) = table(&format!("item_a,item_b,weight\n{rows}"));
+        TrainingProduct::read_weights(&sources, &items())
+    };
+    let model = read("a,b,0.25\na,d,0.5\nzz,a,9\na,zz,9\n").expect("weights");
+    assert_eq!(model.recommend(&[0], 9), [3, 1]);
+    assert!(read("a,a,0.25\n").is_err(), "EASE gives no weight from an item to itself");
 }
 
 #[test]

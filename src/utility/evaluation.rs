@@ -65,7 +65,8 @@ pub struct ModelFigures {
 }
 
 impl ModelFigures {
-    /// The figures by their names in a report; what does not apply is absent.
+    /// The figures by their names in a report: `recall@20`, `ndcg@100`, `coverage@20`, `tail_recall@20`, `lambda`, `lift_retained`, `recall_lift_retained`, the last two also with `_low` and
+    /// `_high`. What does not apply is absent.
     #[must_use]
     pub fn by_name(&self) -> BTreeMap<String, f64> {
         let mut named = BTreeMap::from([
@@ -90,6 +91,14 @@ impl ModelFigures {
 
 /// Figures of the recommenders that something could train: `popularity`, `ease`, `item-knn`.
 pub type Usefulness = BTreeMap<&'static str, ModelFigures>;
+
+/// The figures as they stand in a report: by model, then by metric.
+///
+/// The names of the models are `ease`, `item-knn`, `popularity`; for those of the metrics see [`ModelFigures::by_name`].
+#[must_use]
+pub fn report_figures(usefulness: &Usefulness) -> BTreeMap<String, BTreeMap<String, f64>> {
+    usefulness.iter().map(|(model, figures)| ((*model).to_owned(), figures.by_name())).collect()
+}
 
 /// Held-out people, and what the original data teaches about them: the measure of every release.
 ///

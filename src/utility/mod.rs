@@ -3,7 +3,7 @@
 //! Usefulness for training is measured as a buyer would notice it: recommenders are trained on the release alone and predict hidden items of real people whom nobody
 //! has seen. The same is done with the original data, and with popularity alone, which anybody could have.
 //!
-//! - [`Evaluation`]: the whole measurement; [`EvaluationOptions`], [`ModelFigures`], [`Usefulness`] are what goes in and comes out.
+//! - [`Evaluation`]: the whole measurement; [`EvaluationOptions`], [`ModelFigures`], [`Usefulness`] are what goes in and comes out; [`report_figures`] names the figures for a report.
 //! - [`Interactions`]: who, or what group, has which items; [`Gram`]: how often items occur together.
 //! - [`Ease`], [`ItemKnn`], [`Popularity`]: recommenders in closed form; [`Recommender`]: any other.
 //! - [`FoldIn`]: what is known and what is hidden of held-out people.
@@ -33,7 +33,7 @@ mod tables;
 mod tests;
 mod text_table;
 
-pub use evaluation::{DEFAULT_LAMBDA, Evaluation, EvaluationOptions, LAMBDA_GRID, ModelFigures, Usefulness};
+pub use evaluation::{DEFAULT_LAMBDA, Evaluation, EvaluationOptions, LAMBDA_GRID, ModelFigures, Usefulness, report_figures};
 pub use fold_in::FoldIn;
 pub use gram::{Gram, MAX_MODEL_ITEMS};
 pub use interactions::Interactions;

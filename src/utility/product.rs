@@ -3,6 +3,7 @@
 use super::gram::Gram;
 use super::interactions::Interactions;
 use super::listening::Items;
+use super::models::Ease;
 use super::text_table::{TextTable, read_columns};
 use crate::error::{Error, Result};
 use crate::io::Source;
@@ -114,6 +115,16 @@ impl TrainingProduct {
         Ok(Trainable::Product(read))
     }
 
+    /// Reads the weights of an EASE model that was released beside a co-listening matrix: `item_a` (known), `item_b` (recommended), `weight`. Weights from or to items that the originals do
+    /// not have are left out.
+    ///
+    /// # Errors
+    /// A column is missing or has another type, or the weights are none of EASE: see [`Ease::from_weights`].
+    pub fn read_weights(sources: &[Arc<dyn Source>], items: &Items) -> Result<Ease> {
+        let table = read_columns(sources, &["item_a", "item_b"], &["weight"], &[])?;
+        Ease::from_weights(&pairs(&table, items), items.len())
+    }
+
     fn cohorts(table: &TextTable, items: &Items) -> Result<Self> {
         let (cohorts, codes) = (&table.texts[0], items.codes_of(&table.texts[1].values));
         let mut rows: Vec<Vec<(u32, f32)>> = vec![Vec::new(); cohorts.values.len()];
@@ -152,16 +163,11 @@ impl TrainingProduct {
     }
 
     fn pairs(table: &TextTable, items: &Items) -> Self {
-        let [a, b] = [0, 1].map(|column| items.codes_of(&table.texts[column].values));
-        let rows = table.texts[0].codes.iter().zip(&table.texts[1].codes).zip(&table.numbers[0]);
-        let pairs = rows.filter_map(|((&first, &second), &value)| {
-            Some((a.get(first as usize).copied().flatten()?, b.get(second as usize).copied().flatten()?, value))
-        });
         let mut texts: Vec<&String> = table.texts[0].values.iter().chain(&table.texts[1].values).collect();
         texts.sort_unstable();
         texts.dedup();
         let matched_items = texts.iter().filter(|text| items.code(text).is_some()).count();
-        Self { data: ProductData::Pairs(pairs.collect()), items: texts.len(), matched_items }
+        Self { data: ProductData::Pairs(pairs(table, items)), items: texts.len(), matched_items }
     }
 
     fn of(data: ProductData, codes: &[Option<u32>]) -> Self {
@@ -179,4 +185,12 @@ fn rows(table: &TextTable, items: &Items) -> Result<(Interactions, Vec<Option<u3
         }
     }
     Ok((Interactions::from_lists(&lists, items.len())?, codes))
+}
+
+/// Two items and a number in every row, among `items`.
+fn pairs(table: &TextTable, items: &Items) -> Vec<(u32, u32, f64)> {
+    let [a, b] = [0, 1].map(|column| items.codes_of(&table.texts[column].values));
+    let rows = table.texts[0].codes.iter().zip(&table.texts[1].codes).zip(&table.numbers[0]);
+    let of = |codes: &[Option<u32>], code: u32| codes.get(code as usize).copied().flatten();
+    rows.filter_map(|((&first, &second), &value)| Some((of(&a, first)?, of(&b, second)?, value))).collect()
 }
