@@ -85,7 +85,6 @@ fn evaluate(arguments: &Arguments, console: &Console) -> Result<Summary> {
     let held_out = HeldOut::read(arguments, &originals)?;
     let train = held_out.train.as_ref().unwrap_or(&originals.histories);
     let items = train.items();
-    let test = held_out.fold_in(arguments, &items)?;
     let matched = held_out.people.matched_items(&items);
     if matched.1 == 0 {
         return Err(Error::column(
@@ -94,6 +93,7 @@ fn evaluate(arguments: &Arguments, console: &Console) -> Result<Summary> {
             "check that both have the same kind of identifiers, or name the column with --item",
         ));
     }
+    let test = held_out.fold_in(arguments, &items)?;
     progress.label("Training on the originals");
     let mut options = EvaluationOptions { top_items: arguments.top, lambda: arguments.lambda, ..EvaluationOptions::default() };
     options.bootstrap.seed = arguments.seed;
@@ -102,7 +102,7 @@ fn evaluate(arguments: &Arguments, console: &Console) -> Result<Summary> {
     let mut products = Vec::new();
     for product in &report.products {
         progress.label(format!("Training on {}", product.name));
-        products.push(measure(arguments, &policy, product, &originals, (train, &items), &evaluation)?);
+        products.push(measure(arguments, &policy, product, &originals, &items, &evaluation)?);
     }
     drop(progress);
     let json = json!({
@@ -253,7 +253,7 @@ fn measure(
     policy: &Policy,
     product: &ProductReport,
     originals: &Originals,
-    (train, items): (&Histories, &Items),
+    items: &Items,
     evaluation: &Evaluation,
 ) -> Result<Value> {
     let mut entry = Map::from_iter([("name".to_owned(), json!(product.name)), ("kind".to_owned(), json!(product.kind.name()))]);
@@ -280,11 +280,11 @@ fn measure(
                 utility.insert("ease-as-released".to_owned(), evaluation.model(&model)?.by_name());
             }
             entry.insert("utility".to_owned(), json!(utility));
-            popularity_distances(&read.data, train, items, &mut far)?;
+            popularity_distances(&read.data, &originals.histories, items, &mut far)?;
             let timed = originals.time.as_deref().filter(|time| has_times(&sources, time) && has_times(&originals.sources, time));
             if let (Some(time), ProductData::People(_)) = (timed, &read.data) {
                 let release = Histories::read(&sources, subject, &originals.item, Some(time))?;
-                time_distances(&train.timed(items), &release.timed(items), &mut far)?;
+                time_distances(&originals.histories.timed(items), &release.timed(items), &mut far)?;
             }
         }
     }
@@ -314,8 +314,8 @@ fn released_weights(release: &Path, product: &ProductReport) -> Result<Option<Ve
     path.map(|path| Ok(vec![open_table(Arc::new(PlainFile::new(path)), None, None, None)?])).transpose()
 }
 
-fn popularity_distances(data: &ProductData, train: &Histories, items: &Items, far: &mut Map<String, Value>) -> Result<()> {
-    let people = train.interactions(items)?;
+fn popularity_distances(data: &ProductData, histories: &Histories, items: &Items, far: &mut Map<String, Value>) -> Result<()> {
+    let people = histories.interactions(items)?;
     let (original, release) = (people.popularity(), data.popularity(items.len())?);
     far.insert("popularity_total_variation".to_owned(), json!(distances::total_variation(&original, &release)?));
     far.insert("popularity_kl".to_owned(), json!(distances::kl_divergence(&original, &release)?));
