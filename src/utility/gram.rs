@@ -5,7 +5,7 @@ use crate::error::{Error, Result};
 use crate::numeric::{SquareMatrix, in_parallel};
 use std::collections::BTreeMap;
 
-/// Items that a dense model can hold at most: a matrix of them takes 800 MB, and two are needed.
+/// Items that a dense model can hold at most: a matrix of them takes 800 MB, and three are needed.
 pub const MAX_MODEL_ITEMS: usize = 10_000;
 
 /// Rows of the matrix that one thread fills at a time.
