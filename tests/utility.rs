@@ -102,8 +102,8 @@ fn damaged_cohorts_are_errors() {
 
 #[test]
 fn people_are_split_by_name_and_none_is_lost() {
-    let text: String = (0..300).map(|row| format!("p{},i{}\n", row / 3, row % 7)).collect();
-    let (_folder, sources) = table(&format!("who,what\n{text}"));
+    let rows: Vec<String> = (0..300).map(|row| format!("p{},i{}", row / 3, row % 7)).collect();
+    let (_folder, sources) = table(&format!("who,what\n{}\n", rows.join("\n")));
     let all = Histories::read(&sources, "who", "what", None).expect("histories");
     let (some, others) = all.split(1, 2);
     assert_eq!((some.people() + others.people(), some.rows() + others.rows()), (100, 300));
