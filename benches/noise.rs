@@ -11,9 +11,10 @@
 use backmask::arrow::array::Int64Array;
 use backmask::dp::noise::{DiscreteGaussian, DiscreteLaplace, Geometric, Noise, RoundedGaussian, Staircase, add_noise};
 use backmask::dp::rational::Rational;
-use criterion::{Criterion, Throughput, black_box, criterion_group};
+use criterion::{Criterion, Throughput, criterion_group};
 use rand::SeedableRng;
 use rand::rngs::{ChaCha12Rng, ChaCha20Rng};
+use std::hint::black_box;
 use std::time::Instant;
 
 const DRAWS: usize = 1 << 16;
