@@ -241,6 +241,24 @@ fn the_law_of_small_samplers_is_exact() {
 }
 
 #[test]
+fn the_law_is_exact_at_any_scale() {
+    let mut rng = ChaCha12Rng::seed_from_u64(11);
+    for index in 0..12_u64 {
+        // Scales between 1/4 and 8, where the tiny words hold every position.
+        let denominator = (rand::Rng::next_u64(&mut rng) >> 40) + 1;
+        let scale =
+            Rational::from_ratio(denominator + (rand::Rng::next_u64(&mut rng) >> 40) % (denominator * 31), 4 * denominator).unwrap();
+        let (decay, support, fineness) = match index % 4 {
+            0 => (Decay::Exponential, Support::Integers, 1),
+            1 => (Decay::Exponential, Support::Naturals, 2),
+            2 => (Decay::Gaussian, Support::Integers, 2),
+            _ => (Decay::Gaussian, Support::Rounded, 2),
+        };
+        assert_eq!(law(&Tiny::new(decay, support, &scale, fineness), &scale), Ok(()), "{decay:?} {support:?} {scale}");
+    }
+}
+
+#[test]
 fn it_stays_exact_where_fixed_point_decides_nothing() {
     // With a huge slack every draw goes on to the bounds of any precision.
     for (mut sampler, scale) in laws_of_small_samplers().into_iter().step_by(3) {
