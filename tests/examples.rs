@@ -6,6 +6,7 @@ mod evaluating;
 mod failures;
 mod kills;
 mod newcomer;
+mod noise;
 mod policies;
 mod pseudonymizing;
 mod pseudonyms;

@@ -5,3 +5,4 @@ pub mod audit;
 pub mod ledger;
 pub mod mechanism;
 pub mod noise;
+pub mod rational;
