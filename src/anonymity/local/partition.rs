@@ -392,7 +392,7 @@ fn distinct_in_two(ranks: &[u32], masks: &[u32], domain: usize, seen: &mut Vec<u
         seen.extend(ranks.iter().zip(masks).map(|(&rank, &mask)| u64::from(mask) << 32 | u64::from(rank)));
         seen.sort_unstable();
         seen.dedup();
-        let first = seen.partition_point(|&value| value <= u64::from(u32::MAX));
+        let first = seen.partition_point(|&value| u32::try_from(value).is_ok());
         return (first, seen.len() - first);
     }
     seen.resize(2 * words, 0);

@@ -44,7 +44,7 @@ pub(super) fn seal(
     let hasher = DefaultHashBuilder::default();
     // Classes by their labels.
     let mut known: HashTable<usize> = HashTable::with_capacity(units.len());
-    let mut hashes: Vec<u64> = Vec::with_capacity(units.len());
+    let mut of_classes: Vec<u64> = Vec::with_capacity(units.len());
     // Sets that become classes, by the number of their first set, ascending.
     let mut firsts: Vec<usize> = Vec::with_capacity(units.len());
     let mut members: Vec<Vec<u32>> = Vec::with_capacity(units.len());
@@ -67,8 +67,8 @@ pub(super) fn seal(
                 }
             }
         } else if let Some(alone) = alone {
-            hashes.push(hash);
-            known.insert_unique(hash, members.len(), |&class| hashes[class]);
+            of_classes.push(hash);
+            known.insert_unique(hash, members.len(), |&class| of_classes[class]);
             firsts.push(set);
             members.push(of_set);
             statistics.push(alone);
@@ -104,7 +104,9 @@ pub(super) fn seal(
         }
     }
     let mut chosen = vec![false; sets];
-    kept.iter().for_each(|&class| chosen[firsts[class]] = true);
+    for &class in &kept {
+        chosen[firsts[class]] = true;
+    }
     let cells: Vec<Vec<Cell>> = cells.into_iter().map(|column| pick(column, &chosen)).collect();
     let penalties = in_parallel(cells.len(), threads, |column| match &penalties[column] {
         Some(given) => pick(given.clone(), &chosen),
