@@ -23,7 +23,7 @@ pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimit
 pub use dp::{Aggregate, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct};
 pub use gate::{AttackName, Gate, GateOn};
 pub use input::{Format, Input};
-pub use model::{Distance, EntropyEstimator, Model};
+pub use model::{ClassSizeEstimator, Distance, EntropyEstimator, Model};
 pub use product::{CohortsProduct, FragmentsProduct, Product, ProductKind, Support};
 pub use records::{AggregateFunction, ItemSupport, Metric, Order, Otherwise, Quality, RecordsProduct, Search, SuppressionLimit, Table};
 pub use subject::{Period, PseudonymMethod, PseudonymSpec, Scope, Subject, TokenFormat};
