@@ -7,6 +7,7 @@ mod docs;
 mod dp;
 mod examples;
 mod floors;
+mod history;
 mod io;
 mod keys;
 mod listening;

@@ -5,16 +5,25 @@
 //!
 //! - [`KnownItems`]: the attacker knows some items of a person (unicity).
 //! - [`KnownValues`]: the attacker knows one to three columns of a row.
+//! - [`Controlled`], [`Records`]: what can be inferred about people in the release, beyond what can be said about people who are not in it: further items, and that they took part.
 //! - [`attack_seed`]: randomness that cannot be rolled again.
 
+mod controlled;
+#[cfg(test)]
+mod controlled_tests;
+mod inference;
 mod known_items;
 mod known_values;
+mod membership;
 mod owners;
+mod records;
 mod result;
 mod seed;
 mod target;
 
+pub use controlled::Controlled;
 pub use known_items::KnownItems;
 pub use known_values::KnownValues;
+pub use records::Records;
 pub use result::{AttackOptions, AttackResult, Combination, DecileRate, MatchSets};
 pub use seed::attack_seed;

@@ -30,7 +30,8 @@ impl AttackOptions {
 
 /// What an attack achieved; an entry of `attacks` in a report.
 ///
-/// A success is a match set of exactly one person, who is the target. Guessing inside a larger set is what 1/k states, and is no success here.
+/// For attacks that single out, a success is a match set of exactly one person, who is the target. Guessing inside a larger set is what 1/k states, and is no success here.
+/// Attacks that are measured against a control group ([`Controlled`](super::Controlled)) say themselves what a success is.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct AttackResult {
     /// Which attack.
@@ -49,12 +50,15 @@ pub struct AttackResult {
     pub baseline: f64,
     /// (rate − baseline) / (1 − baseline), at least 0.
     pub excess: f64,
+    /// Upper confidence bound of `excess`, for attacks that are compared with a control group.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess_upper: Option<f64>,
     /// `rate` of the same attack on the raw data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_rate: Option<f64>,
     /// The same for each tenth of the people, from the most ordinary to the rarest.
     pub deciles: Vec<DecileRate>,
-    /// What the gate compares with its limit: the worst decile's upper bound, or the mean's.
+    /// What the gate compares with its limit: the worst decile's upper bound, or the mean's; of the excess where there is a control group.
     pub gate_value: f64,
     /// People in the release, all of whom are possible targets.
     pub people: u64,
@@ -167,6 +171,7 @@ impl AttackResult {
             upper,
             baseline,
             excess: if baseline < 1.0 { ((rate - baseline) / (1.0 - baseline)).max(0.0) } else { 0.0 },
+            excess_upper: None,
             original_rate: None,
             deciles,
             gate_value: match options.on {

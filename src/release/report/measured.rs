@@ -48,6 +48,9 @@ pub struct Attack {
     /// What is left of the rate above the baseline.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub excess: Option<f64>,
+    /// Upper confidence bound of the excess.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub excess_upper: Option<f64>,
     /// Rate of the same attack on the raw pool. Steward only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub original_rate: Option<f64>,
@@ -87,6 +90,7 @@ impl Attack {
             exact: false,
             baseline: None,
             excess: None,
+            excess_upper: None,
             original_rate: None,
             deciles: Vec::new(),
             gate_value: None,
@@ -114,6 +118,7 @@ impl From<AttackResult> for Attack {
             upper,
             baseline,
             excess,
+            excess_upper,
             original_rate,
             deciles,
             gate_value,
@@ -135,6 +140,7 @@ impl From<AttackResult> for Attack {
             exact,
             baseline: Some(baseline),
             excess: Some(excess),
+            excess_upper,
             original_rate,
             deciles,
             gate_value: Some(gate_value),

@@ -1,0 +1,3 @@
+//! Tests of `history` from outside the crate.
+
+mod cohorts;
