@@ -174,6 +174,12 @@ impl Account {
         Ok(self.gdp_mu().map_or(most, |mu| most.min(gaussian::true_positives(false_positives, mu))))
     }
 
+    /// The same with a coarser grid: for tests without optimization.
+    #[cfg(test)]
+    pub(super) fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
     fn alone(&self, direction: Direction, epsilon: f64) -> Option<f64> {
         match self.parts.all.as_slice() {
             [part] if part.count == 1 => match (&part.above, &part.below) {

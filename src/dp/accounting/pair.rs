@@ -59,8 +59,6 @@ pub(super) struct Ends {
     pub(super) infinite: f64,
     /// At most this probability lies above all cells.
     pub(super) above: f64,
-    /// The loss of that part is at least this index times h.
-    pub(super) above_index: i64,
     /// At most this probability lies below all cells, where the loss is at most `below_index`·h.
     pub(super) below: f64,
     /// See `below`.
@@ -287,15 +285,14 @@ impl Pair {
                 Ends::default()
             }
             _ => {
-                let (mut last, mut top) = (0, None);
+                let mut last = 0;
                 let infinite = self.atoms(tail, |mass, loss| {
                     let cell = atom_cell(mass, loss, h);
                     last = cell.index;
-                    top.get_or_insert(cell.index);
                     visit(cell);
                 });
                 let cut = self.cut(tail);
-                Ends { infinite, above: cut, above_index: top.unwrap_or(0), below: cut, below_index: last + 1 }
+                Ends { infinite, above: cut, below: cut, below_index: last + 1 }
             }
         }
     }
@@ -335,7 +332,7 @@ impl Pair {
         }
         let (above, below) =
             if falls { (self.tail(high, true), self.tail(low, false)) } else { (self.tail(low, false), self.tail(high, true)) };
-        Ends { infinite: 0.0, above, above_index: top, below, below_index: bottom + 1 }
+        Ends { infinite: 0.0, above, below, below_index: bottom + 1 }
     }
 
     /// Cells of one interval of the grid.

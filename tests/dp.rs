@@ -1,0 +1,3 @@
+//! Tests of `dp` from outside the crate.
+
+mod accounting;
