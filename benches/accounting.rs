@@ -32,7 +32,7 @@ fn calibrations(criterion: &mut Criterion) {
     let goal = Goal { sensitivity: 1.0, epsilon: Epsilon::new(1.0).unwrap(), delta: Delta::new(1e-6).unwrap(), max_items: 1 };
     for mechanism in [Mechanism::Gaussian, Mechanism::DiscreteGaussian] {
         criterion.bench_function(&format!("calibrate {}", mechanism.name()), |bencher| {
-            bencher.iter(|| calibrate(mechanism, black_box(&goal)).unwrap())
+            bencher.iter(|| calibrate(mechanism, black_box(&goal)).unwrap());
         });
     }
 }

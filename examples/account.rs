@@ -96,14 +96,9 @@ fn at_epsilon(account: &Account, epsilon: f64) -> backmask::Result<common::Summa
 }
 
 fn summary(account: &Account, first: String) -> String {
-    let mut text = first;
-    if let Some(rho) = account.zcdp_rho() {
-        text.push_str(&format!("\nrho {rho} (zCDP)"));
-    }
-    if let Some(mu) = account.gdp_mu() {
-        text.push_str(&format!("\nmu {mu} (GDP)"));
-    }
-    text
+    let rho = account.zcdp_rho().map(|rho| format!("rho {rho} (zCDP)"));
+    let mu = account.gdp_mu().map(|mu| format!("mu {mu} (GDP)"));
+    std::iter::once(first).chain(rho).chain(mu).collect::<Vec<_>>().join("\n")
 }
 
 fn between(found: Bounds) -> String {

@@ -1,4 +1,10 @@
-//! What mechanisms cost, alone and together.
+//! What mechanisms cost, alone and together. The arguments are in `docs/theory.md`, chapter "Accounting".
+//!
+//! - [`account()`]: ε at δ and δ at ε of a list of [events](crate::dp::event), from above and from below; Rényi, zCDP and GDP figures.
+//! - [`gaussian`]: the Gaussian mechanism in closed form. [`rdp`], [`zcdp`]: divergences and conversions.
+//! - [`calibrate`]: the smallest noise for a goal. [`tradeoff`]: what a loss means for an attack.
+//!
+//! Inside: dominating pairs (`parts`, `pair`), their losses on a grid from both sides (`grid`), sums of losses (`compose`).
 
 mod account;
 pub mod calibrate;
