@@ -1,5 +1,4 @@
-//! Differential privacy from outside the crate.
+//! Tests of `dp` from outside the crate.
 
-#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-
+mod accounting;
 mod noise;

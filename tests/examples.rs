@@ -10,7 +10,7 @@ mod noise;
 mod policies;
 mod pseudonymizing;
 mod pseudonyms;
-mod support;
+pub(crate) mod support;
 mod tampering;
 mod tools;
 mod verifying;
