@@ -4,6 +4,7 @@ mod archives;
 mod assessing;
 mod evaluating;
 mod failures;
+mod histories;
 mod kills;
 mod newcomer;
 mod noise;

@@ -1,3 +1,4 @@
 //! Tests of `history` from outside the crate.
 
 mod cohorts;
+mod fragments;

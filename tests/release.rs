@@ -5,6 +5,8 @@ mod data;
 mod edges;
 mod gate;
 mod hierarchies;
+mod histories;
+mod histories_tamper;
 mod invariants;
 mod joined;
 mod known;

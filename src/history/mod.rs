@@ -2,3 +2,5 @@
 
 pub mod cohorts;
 pub mod fragments;
+pub mod items;
+pub mod sessions;

@@ -138,6 +138,9 @@ impl Policy {
             ));
         }
         for (index, product) in self.products.iter().enumerate() {
+            if let Some(product) = product.of_histories() {
+                self.history_columns(&format!("products[{index}]"), &product, events.unwrap_or_default(), profiles)?;
+            }
             let Product::Records(records) = product else { continue };
             let available = given(records.source, events, profiles).unwrap_or_default();
             self.check_product(index, records, available)?;

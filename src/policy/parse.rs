@@ -1,6 +1,6 @@
 //! From TOML text to a policy, with the key of every mistake.
 
-use super::{HierarchySpec, Model, Policy, Product};
+use super::{Canonical, HierarchySpec, Model, Policy, Product, SameItems};
 use crate::error::{Error, Result};
 use serde::de::value::{MapDeserializer, SeqDeserializer};
 use serde::de::{self, Deserializer, Expected, IntoDeserializer, Unexpected, Visitor};
@@ -101,6 +101,14 @@ impl Policy {
             }
         }
         for (index, product) in self.products.iter_mut().enumerate() {
+            let items = match product {
+                Product::Cohorts(cohorts) => cohorts.items.as_mut(),
+                Product::Fragments(fragments) => fragments.items.as_mut(),
+                _ => None,
+            };
+            if let Some(SameItems { canonical: Canonical::File { path, .. }, .. }) = items {
+                change(&format!("products[{index}].items.canonical.file"), path)?;
+            }
             let Product::Records(records) = product else { continue };
             for model in &mut records.models {
                 let (Model::KMap { population: Some(path), .. } | Model::DeltaPresence { population: path, .. }) = model else { continue };

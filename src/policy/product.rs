@@ -1,9 +1,9 @@
 //! Products of every kind.
 
 use super::dp::{CatalogueProduct, CoListeningProduct, HistogramProduct, SyntheticProduct};
+use super::histories::{CohortsProduct, FragmentsProduct};
 use super::records::RecordsProduct;
 use super::tagged::{self, Tagged};
-use crate::units::{K, Share};
 use serde::{Deserialize, Deserializer, Serialize};
 
 /// One thing that is released.
@@ -125,70 +125,15 @@ impl Product {
             Self::SyntheticHistories(p) | Self::SyntheticProfiles(p) => &p.name,
         }
     }
-}
 
-/// Taste profiles of groups of people.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct CohortsProduct {
-    /// Stem of the file name.
-    pub name: String,
-    /// The item column, where several are items.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<String>,
-    /// People in a cohort.
-    pub k: K,
-    /// People at least who share a released item of their cohort.
-    #[serde(default = "two")]
-    pub min_members: u64,
-    /// Largest share of a cohort that is shown for an item.
-    #[serde(default = "whole")]
-    pub max_share: Share,
-    /// Why a product over the gate's limit is published all the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accept_risk: Option<String>,
-}
-
-/// Short unlinkable pieces of histories.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FragmentsProduct {
-    /// Stem of the file name.
-    pub name: String,
-    /// The item column, where several are items.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub item: Option<String>,
-    /// Items in a fragment at most.
-    pub max_items: u64,
-    /// People who share every combination.
-    pub k: K,
-    /// Size of the combinations.
-    #[serde(default = "two")]
-    pub m: u64,
-    /// Where the combinations are counted.
-    #[serde(default)]
-    pub support: Support,
-    /// Why a product over the gate's limit is published all the same.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub accept_risk: Option<String>,
-}
-
-/// Where the people who share a combination are counted.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Support {
-    /// In the released fragments.
-    #[default]
-    Released,
-    /// In the pool.
-    Pool,
-}
-
-fn two() -> u64 {
-    2
-}
-
-fn whole() -> Share {
-    #[expect(clippy::unwrap_used, reason = "1 is a share")]
-    Share::new(1.0).unwrap()
+    /// Why it is published over the gate's limit, if the policy says so.
+    #[must_use]
+    pub fn accept_risk(&self) -> Option<&str> {
+        match self {
+            Self::Records(p) => p.accept_risk.as_deref(),
+            Self::Cohorts(p) => p.accept_risk.as_deref(),
+            Self::Fragments(p) => p.accept_risk.as_deref(),
+            _ => None,
+        }
+    }
 }

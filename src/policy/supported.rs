@@ -2,7 +2,7 @@
 
 use super::bind::in_list;
 use super::parse::is_file_name;
-use super::{AttackName, Metric, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search};
+use super::{AttackName, FragmentsProduct, Metric, Model, Policy, Product, PseudonymSpec, RecordsProduct, Role, Scope, Search, Support};
 use crate::error::{Error, Result};
 use std::collections::BTreeMap;
 
@@ -31,11 +31,20 @@ impl Policy {
                     check_split(&key, self, records)?;
                     check_records(&key, self, records)?;
                 }
+                Product::Cohorts(_) => {}
+                Product::Fragments(fragments) => check_fragments(&key, fragments)?,
                 other => return Err(Error::unsupported(format!("{key}.kind"), format!("the product kind {}", other.kind().name()))),
             }
         }
         for (index, attack) in self.gate.attacks.iter().flatten().enumerate() {
-            if !matches!(attack, AttackName::KnownItems | AttackName::KnownValues) {
+            let of_histories = |wanted: fn(&Product) -> bool| self.products.iter().any(wanted);
+            let built = match attack {
+                AttackName::KnownItems | AttackName::KnownValues => true,
+                AttackName::Attribute | AttackName::Membership => of_histories(|product| matches!(product, Product::Cohorts(_))),
+                AttackName::Linkage => of_histories(|product| matches!(product, Product::Fragments(_))),
+                _ => false,
+            };
+            if !built {
                 return Err(Error::unsupported(format!("gate.attacks[{index}]"), format!("the attack {}", attack.name())));
             }
         }
@@ -103,6 +112,20 @@ fn check_split(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<(
                 model.name()
             ),
         ));
+    }
+    Ok(())
+}
+
+/// What fragments cannot do yet.
+fn check_fragments(key: &str, fragments: &FragmentsProduct) -> Result<()> {
+    if fragments.sessions.is_none() {
+        return Ok(());
+    }
+    if fragments.support == Support::Pool {
+        return Err(Error::unsupported(format!("{key}.support"), "fragments of sessions whose combinations are counted in the pool"));
+    }
+    if fragments.m > 2 {
+        return Err(Error::unsupported(format!("{key}.m"), "fragments of sessions with m over 2"));
     }
     Ok(())
 }

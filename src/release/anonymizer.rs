@@ -3,15 +3,16 @@
 use super::budget::Budget;
 use super::gate;
 use super::generalize::population_file;
+use super::histories::HistoryWorkshop;
 use super::measure::{self, Measurement};
 use super::pool::{self, Pool, PoolOptions};
-use super::publish;
-use super::records::{Made, Workshop};
+use super::publish::{self, Transformation};
+use super::records::Workshop;
 use super::report::{ProductReport, Report, Seconds};
 use crate::error::{Error, Result};
 use crate::io::{SinkFormat, Staging, sha256_file};
 use crate::keys::{Key, KeyOrigin};
-use crate::policy::{HierarchySpec, Policy, Product};
+use crate::policy::{Canonical, HierarchySpec, Policy, Product, SameItems};
 use crate::pseudonym::Alphabet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -82,7 +83,7 @@ pub struct Outcome {
 /// A run whose release waits for the verdict.
 struct Run {
     report: Report,
-    made: Vec<Made>,
+    made: Vec<Transformation>,
     staging: Staging,
 }
 
@@ -243,8 +244,30 @@ impl Anonymizer {
         let seed = pool.attack_seed(&self.policy)?;
         let mut made = Vec::new();
         for product in &self.policy.products {
+            let file = format!("{}.{}", product.name(), extension(self.format));
+            let path = staging.release().join(&file);
+            self.tell(&Stage::Making(product.name().to_owned()));
+            if let Some(common) = product.of_histories() {
+                let workshop = HistoryWorkshop {
+                    policy: &self.policy,
+                    product: common,
+                    pool: &pool,
+                    key,
+                    seed,
+                    memory: self.memory,
+                    threads: self.threads,
+                };
+                let mut one = workshop.make(product, &path, self.format, &|| self.tell(&Stage::Measuring(product.name().to_owned())))?;
+                one.report.file = Some(file);
+                one.report.sha256 = Some(sha256_file(&path)?);
+                seconds.fit += one.fit_seconds;
+                seconds.write += one.write_seconds;
+                seconds.assess += lap(&mut clock) - one.fit_seconds - one.write_seconds;
+                made.push(Transformation { product: one.report.name.clone(), fitted: one.fitted, shown: one.shown });
+                report.products.push(one.report);
+                continue;
+            }
             let Product::Records(product) = product else { continue };
-            self.tell(&Stage::Making(product.name.clone()));
             let workshop = Workshop {
                 policy: &self.policy,
                 product,
@@ -256,8 +279,7 @@ impl Anonymizer {
                 threads: self.threads,
                 folder: &scratch,
             };
-            let file = format!("{}.{}", product.name, extension(self.format));
-            let mut one = workshop.make(&staging.release().join(&file), self.format)?;
+            let mut one = workshop.make(&path, self.format)?;
             seconds.fit += one.fit_seconds;
             seconds.write += lap(&mut clock) - one.fit_seconds;
             self.tell(&Stage::Measuring(product.name.clone()));
@@ -269,8 +291,8 @@ impl Anonymizer {
             measure::compare_with_pool(&measurement, &workshop, &mut one)?;
             seconds.assess += lap(&mut clock);
             report.pseudonyms.append(&mut one.pseudonyms);
-            report.products.push(one.report.clone());
-            made.push(one);
+            made.push(Transformation { product: one.report.name.clone(), fitted: one.fitted, shown: one.shown });
+            report.products.push(one.report);
         }
         let decision = gate::decide(&self.policy.gate, &report.products);
         report.gate = decision.verdict;
@@ -306,7 +328,17 @@ impl Anonymizer {
                 ));
             }
         }
-        for product in &self.policy.products {
+        for (index, product) in self.policy.products.iter().enumerate() {
+            let items = product.of_histories().and_then(|product| product.items);
+            if let Some(SameItems { canonical: Canonical::File { path, .. }, .. }) = items
+                && !Path::new(path).is_file()
+            {
+                return Err(Error::policy(
+                    format!("products[{index}].items.canonical.file"),
+                    format!("the file {path} is not there"),
+                    "give its path relative to the policy file",
+                ));
+            }
             let Product::Records(product) = product else { continue };
             if let Some(file) = population_file(product)
                 && !Path::new(file).is_file()

@@ -5,6 +5,7 @@ use super::attacks::{entry, entry_of_rows, known_items, known_rows, known_values
 use super::budget::Budget;
 use super::gate;
 use super::guarantees::{Evidence, Recount, Rows, estimate_of};
+use super::histories::{self, HistoryWorkshop};
 use super::pool::{self, PoolOptions, PoolTable};
 use super::records::{Shape, is_token_of_identifier, item_levels};
 use super::report::{Attack, ClassSizes, ProductReport, Report, UnicityPoint, Verified};
@@ -42,7 +43,8 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
         batch_rows: 8192,
         code_everything: true,
     };
-    let pool = pool::read(policy, inputs, profiles, &Key::forgotten()?, &options)?;
+    let key = Key::forgotten()?;
+    let pool = pool::read(policy, inputs, profiles, &key, &options)?;
     let mut report = Report::new(&policy.name, now(), policy.gate.max_risk);
     report.purpose.clone_from(&policy.purpose);
     report.recipient.clone_from(&policy.recipient);
@@ -50,6 +52,11 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
     report.excluded = Some(pool.excluded.clone());
     let seed = pool.attack_seed(policy)?;
     for product in &policy.products {
+        if let Some(common) = product.of_histories() {
+            let workshop = HistoryWorkshop { policy, product: common, pool: &pool, key: &key, seed, memory, threads };
+            report.products.push(histories::assess(&workshop, product)?);
+            continue;
+        }
         let Product::Records(product) = product else { continue };
         let table = pool.table(product.source)?;
         report.products.push(assess_product(policy, product, table, &seed, memory)?);

@@ -1,7 +1,7 @@
 //! The gate: what is published and what is refused.
 
-use super::report::{GateVerdict, ProductReport, Unit};
-use crate::policy::{Gate, GateOn};
+use super::report::{GateVerdict, ProductReport};
+use crate::policy::{AttackName, Gate, GateOn};
 
 /// What the gate said, and the reasons that the policy gave for publishing all the same.
 #[derive(Debug)]
@@ -36,16 +36,22 @@ pub(super) fn decide(gate: &Gate, products: &[ProductReport]) -> Decision {
 
 fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<String> {
     let mut reasons = Vec::new();
-    let promised =
-        product.guarantees.iter().filter(|g| g.model == "k-anonymity" && g.unit == Unit::Subject && g.holds).filter_map(|g| g.achieved);
-    if let Some(k) = promised.reduce(f64::max)
-        && k > 0.0
-        && 1.0 / k > limit
-    {
-        reasons.push(format!(
-            "guessing inside the smallest class succeeds with probability 1/{k}, over the limit of {limit}; raise k to {}",
-            (1.0 / limit).ceil()
-        ));
+    // Several promises of k-anonymity are one: the largest k holds. Promises of another kind speak of other guesses.
+    let mut promised: Vec<(&super::report::Guarantee, f64)> = Vec::new();
+    for (guarantee, k) in product.promised().filter(|(guarantee, _)| guarantee.holds) {
+        match promised.iter_mut().find(|(other, _)| other.model == guarantee.model) {
+            Some(entry) if entry.1 < k => *entry = (guarantee, k),
+            Some(_) => {}
+            None => promised.push((guarantee, k)),
+        }
+    }
+    for (guarantee, k) in promised.into_iter().filter(|&(_, k)| 1.0 / k > limit) {
+        let guessing = match guarantee.model.as_str() {
+            "cohort-size" => "picking a person out of the smallest cohort",
+            "k^m-anonymity" => "picking one of the people who share the rarest combination of a fragment",
+            _ => "guessing inside the smallest class",
+        };
+        reasons.push(format!("{guessing} succeeds with probability 1/{k}, over the limit of {limit}; raise k to {}", (1.0 / limit).ceil()));
     }
     // An estimate bounds nothing. Whoever accepts any risk need not measure it.
     let measured = product.attacks.iter().flatten().any(|attack| attack.gate_value.is_some());
@@ -71,8 +77,14 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
     }
     for (attack, value) in worst {
         let known = attack.known.map_or_else(String::new, |known| format!(", {known} known"));
+        let does = match attack.name {
+            AttackName::Attribute => "learns, beyond what it learns of people who are not in the release, up to",
+            AttackName::Membership => "tells, beyond chance, the membership of up to",
+            AttackName::Linkage => "puts together the pieces of up to",
+            _ => "singles out up to",
+        };
         reasons.push(format!(
-            "the attack {}{known} singles out up to {:.1} % {whose}, over the limit of {:.1} %; coarsen or leave out what it used, or state why the risk is accepted (accept_risk)",
+            "the attack {}{known} {does} {:.1} % {whose}, over the limit of {:.1} %; coarsen or leave out what it used, or state why the risk is accepted (accept_risk)",
             attack.name.name(),
             value * 100.0,
             limit * 100.0
@@ -83,7 +95,7 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Attack, Estimate, Guarantee, Verified};
+    use super::super::report::{Attack, Estimate, Guarantee, Unit, Verified};
     use super::*;
     use crate::policy::{AttackName, Model, ProductKind};
     use crate::units::K;
@@ -122,6 +134,26 @@ mod tests {
         assert!(decide(&gate, &[attacked(0.01)]).verdict.passed);
         assert!(!decide(&gate, &[attacked(0.5)]).verdict.passed);
         assert_eq!(attacked(0.01).k(), None);
+    }
+
+    #[test]
+    fn promises_of_cohorts_and_fragments_count_as_one_in_k() {
+        let gate = Gate::default();
+        for model in ["cohort-size", "k^m-anonymity"] {
+            let with = |k: f64, holds: bool| {
+                let mut product = ProductReport::new("tastes", ProductKind::Cohorts);
+                product.guarantees.push(Guarantee::new(model, Unit::Subject, Verified::Release).found(k, holds));
+                product
+            };
+            assert!(decide(&gate, &[with(12.0, true)]).verdict.passed);
+            assert!(!decide(&gate, &[with(11.0, true)]).verdict.passed, "{model}");
+            assert!(!decide(&gate, &[with(12.0, false)]).verdict.passed, "{model}");
+            assert!(with(11.0, true).gated_risk().unwrap() > 0.09);
+        }
+        // How many share a cell is no 1/k: within a cohort everybody is hidden among all of it.
+        let mut cells = product(12, Unit::Subject, true, None);
+        cells.guarantees.push(Guarantee::new("cell-support", Unit::Subject, Verified::Release).found(3.0, true));
+        assert!(decide(&gate, &[cells]).verdict.passed);
     }
 
     #[test]

@@ -10,6 +10,7 @@ mod columns;
 mod gate;
 mod generalize;
 mod guarantees;
+mod histories;
 mod measure;
 mod outputs;
 mod pool;
@@ -22,6 +23,7 @@ mod scheme;
 mod tokens;
 mod units;
 mod verify;
+mod verify_histories;
 mod verify_table;
 mod verify_tokens;
 
@@ -34,7 +36,7 @@ pub use verify_table::{TableVerification, verify_table};
 use crate::error::Result;
 use crate::policy::Policy;
 
-/// The policy of the demonstration: k-anonymous profiles (k = 12) and unlinked plays of a pool with the canonical columns.
+/// The policy of the demonstration: k-anonymous profiles (k = 12), unlinked plays, cohorts and fragments of a pool with the canonical columns.
 ///
 /// # Errors
 /// Never, as long as the tests of this crate pass.

@@ -1,6 +1,7 @@
 //! The pool: what the inputs hold, read once and held as codes.
 
 use super::columns::{HELD_OUT, NOBODY, RELEASED};
+use super::histories::{Needs, needs};
 use super::report::{Excluded, InputFile};
 use super::units::Units;
 use crate::error::{Error, Result};
@@ -139,11 +140,13 @@ pub(super) fn read(policy: &Policy, events: &[PathBuf], profiles: &[PathBuf], ke
     policy.check_tables(borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
     let mut pool = Pool { events: None, profiles: None, inputs: Vec::new(), excluded: Vec::new(), selection: None };
     let left_out = LeftOut::default();
+    let (of_events, of_profiles) =
+        needs(policy, borrowed(event_names.as_deref()).as_deref(), borrowed(profile_names.as_deref()).as_deref())?;
     if !event_sources.is_empty() {
-        pool.events = Some(read_table(policy, Table::Events, &event_sources, options, &mut pool.inputs, &left_out)?);
+        pool.events = Some(read_table(policy, Table::Events, &event_sources, &of_events, options, &mut pool.inputs, &left_out)?);
     }
     if !profile_sources.is_empty() {
-        pool.profiles = Some(read_table(policy, Table::Profiles, &profile_sources, options, &mut pool.inputs, &left_out)?);
+        pool.profiles = Some(read_table(policy, Table::Profiles, &profile_sources, &of_profiles, options, &mut pool.inputs, &left_out)?);
     }
     pool.excluded = left_out.counts().into_iter().map(|(reason, rows)| Excluded { reason: reason.to_owned(), rows }).collect();
     let forgotten = *key.origin() == KeyOrigin::Forgotten;
@@ -202,6 +205,7 @@ fn read_table(
     policy: &Policy,
     table: Table,
     sources: &[Arc<dyn Source>],
+    needs: &Needs,
     options: &PoolOptions,
     inputs: &mut Vec<InputFile>,
     left_out: &LeftOut,
@@ -215,6 +219,7 @@ fn read_table(
     let time = policy.products.iter().any(splits).then(|| policy.time_of_tokens(table, &names)).transpose()?;
     let mut wanted = wanted(policy, table, &columns, time.as_ref());
     wanted.extend(subject_name.map(str::to_owned));
+    wanted.extend(needs.coded.iter().chain(&needs.times).cloned());
     if wanted.is_empty() {
         // The rows still count: read the first column and release nothing of it.
         wanted.extend(names.first().map(|&name| name.to_owned()));
@@ -224,7 +229,10 @@ fn read_table(
         .copied()
         .filter(|&name| {
             wanted.contains(name)
-                && (Some(name) == subject_name || options.code_everything || columns.get(name).is_some_and(|c| needs_codes(c.role)))
+                && (Some(name) == subject_name
+                    || options.code_everything
+                    || needs.coded.contains(name)
+                    || columns.get(name).is_some_and(|c| needs_codes(c.role)))
         })
         .collect();
     let read = ReadOptions {

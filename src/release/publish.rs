@@ -1,6 +1,5 @@
 //! What goes into the two folders beside the products.
 
-use super::records::Made;
 use super::report::{Audience, Report, html};
 use crate::error::{Error, Result};
 use crate::io::Staging;
@@ -13,8 +12,19 @@ use std::path::Path;
 /// Name of the steward's log of refused runs, in the output folder.
 const REFUSALS: &str = "refusals.jsonl";
 
+/// What is said of how a product was made.
+#[derive(Debug)]
+pub(super) struct Transformation {
+    /// Name of the product.
+    pub(super) product: String,
+    /// What was fitted, for the steward.
+    pub(super) fitted: Value,
+    /// What of it the release shows, for the recipient.
+    pub(super) shown: Value,
+}
+
 /// Writes reports, policy and transformations into the staging folders.
-pub(super) fn write(policy: &Policy, report: &Report, made: &[Made], staging: &Staging) -> Result<()> {
+pub(super) fn write(policy: &Policy, report: &Report, made: &[Transformation], staging: &Staging) -> Result<()> {
     let recipient = report.for_recipient();
     write_report(&recipient, Audience::Recipient, &staging.release())?;
     write_report(report, Audience::Steward, &staging.steward())?;
@@ -23,8 +33,8 @@ pub(super) fn write(policy: &Policy, report: &Report, made: &[Made], staging: &S
     write_json(&staging.steward().join("transformation.json"), &transformations(made, |made| &made.fitted))
 }
 
-fn transformations(made: &[Made], part: impl Fn(&Made) -> &Value) -> Value {
-    let products: serde_json::Map<String, Value> = made.iter().map(|made| (made.report.name.clone(), part(made).clone())).collect();
+fn transformations(made: &[Transformation], part: impl Fn(&Transformation) -> &Value) -> Value {
+    let products: serde_json::Map<String, Value> = made.iter().map(|made| (made.product.clone(), part(made).clone())).collect();
     json!({ "schema": 1, "products": products })
 }
 

@@ -3,6 +3,7 @@
 use super::anonymizer::Anonymizer;
 use super::report::{Guarantee, ProductReport, Report, Verified};
 use super::verify::Check;
+use super::verify_histories::COUNTS;
 use crate::error::{Error, Result};
 use crate::io::SinkFormat;
 use crate::keys::Key;
@@ -54,6 +55,9 @@ fn upgrade(check: &mut Check, stated: &ProductReport, made: &ProductReport) {
     if check.statement.starts_with("holds ") {
         check.holds = Some(made.subjects == stated.subjects);
         check.found = format!("{} people when made again", made.subjects.unwrap_or_default());
+    } else if check.statement == COUNTS {
+        check.holds = Some(made.guarantees.iter().all(|guarantee| guarantee.holds));
+        "the numbers are those of the people when the same file was made again".clone_into(&mut check.found);
     } else if let Some(guarantee) =
         stated.guarantees.iter().find(|guarantee| check.statement.starts_with(&format!("{} (", guarantee.model)))
     {
@@ -81,7 +85,12 @@ fn remake(policy: &Policy, report: &Report, originals: &[PathBuf], key: &Key) ->
 
 /// Which of the originals are which table: those whose columns the policy declares for it.
 pub(super) fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<PathBuf>, Vec<PathBuf>)> {
-    let wants = |table| policy.products.iter().any(|product| matches!(product, Product::Records(product) if product.source == table));
+    let of_records = |table| policy.products.iter().any(|product| matches!(product, Product::Records(product) if product.source == table));
+    let of_histories = |table| {
+        let products = || policy.products.iter().filter_map(Product::of_histories);
+        products().any(|product| table == Table::Events || !product.attributes.is_empty())
+    };
+    let wants = |table| of_records(table) || of_histories(table);
     let input = policy.input.clone().unwrap_or_default();
     let fits = |path: &PathBuf, table| -> bool {
         let Ok(sources) = crate::listening::open(std::slice::from_ref(path), table, &input) else { return false };
@@ -102,7 +111,8 @@ pub(super) fn tables(policy: &Policy, originals: &[PathBuf]) -> Result<(Vec<Path
                 "give the files as the library's canonical tables",
             ));
         }
-        if as_profiles {
+        // Attributes may come from the events: a table that can be both is read once.
+        if as_profiles && (!as_events || of_records(Table::Profiles)) {
             profiles.push(path.clone());
         }
         if as_events {

@@ -4,6 +4,7 @@ use super::measure::{k_anonymity, recount};
 use super::pool::{commitment, file_of};
 use super::remake::check_with_pool;
 use super::report::{Audience, Guarantee, ProductReport, Pseudonym, Report, Unit, Verified, html};
+use super::verify_histories::{check_fresh_ids, check_histories};
 use super::verify_table::check_model;
 use super::verify_tokens::{check_tokens, check_tokens_with_pool};
 use crate::anonymity::verify::People;
@@ -78,22 +79,26 @@ pub fn verify(release: &Path, originals: &[PathBuf], key: Option<&Key>) -> Resul
     let shown = transformations(release)?;
     checks.push(check("", "transformation.json speaks of the products", Some(speaks_of(&shown, &report)), "names of products".to_owned()));
     for product in &report.products {
-        let declared = policy.products.iter().find_map(|declared| match declared {
-            Product::Records(declared) if declared.name == product.name => Some(declared),
-            _ => None,
-        });
-        match declared {
-            Some(declared) => {
-                let shown = shown.get("products").and_then(|products| products.get(&product.name));
-                check_product(release, &policy, declared, (product, &report.pseudonyms), shown, &mut checks)?;
+        let shown = shown.get("products").and_then(|products| products.get(&product.name));
+        match policy.products.iter().find(|declared| declared.name() == product.name) {
+            Some(Product::Records(declared)) => {
+                if let Some(path) = check_file(release, product, &mut checks)? {
+                    check_product(&path, &policy, declared, (product, &report.pseudonyms), shown, &mut checks)?;
+                }
             }
-            None => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
+            Some(declared) if declared.of_histories().is_some() => {
+                if let Some(path) = check_file(release, product, &mut checks)? {
+                    check_histories(&path, &policy, declared, product, shown, &mut checks)?;
+                }
+            }
+            _ => checks.push(check(&product.name, "is declared in policy.toml", Some(false), "it is not".to_owned())),
         }
     }
     if let (Some(key), false) = (key, originals.is_empty()) {
         check_with_pool(&policy, &report, originals, key, &mut checks);
         check_tokens_with_pool(release, &policy, &report, originals, key, &mut checks)?;
     }
+    checks.extend(check_fresh_ids(release, &policy, &report)?);
     checks.push(check_files(release, &report)?);
     checks.push(check_gate(&policy, &report));
     Ok(Verification { holds: checks.iter().all(|check| check.holds != Some(false)), checks })
@@ -192,24 +197,18 @@ fn distinct(mut files: Vec<PathBuf>) -> Vec<PathBuf> {
     files
 }
 
-fn check_product(
-    release: &Path,
-    policy: &Policy,
-    declared: &RecordsProduct,
-    (stated, pseudonyms): (&ProductReport, &[Pseudonym]),
-    shown: Option<&Value>,
-    checks: &mut Vec<Check>,
-) -> Result<()> {
+/// The file of a product, if it is the one that the report names.
+fn check_file(release: &Path, stated: &ProductReport, checks: &mut Vec<Check>) -> Result<Option<PathBuf>> {
     let name = &stated.name;
     let Some(file) = &stated.file else {
         checks.push(check(name, "has a file", Some(false), "the report names none".to_owned()));
-        return Ok(());
+        return Ok(None);
     };
     let path = release.join(file);
     // A name that leads out of the folder is not a file of the release.
     if Path::new(file).components().count() != 1 || !path.is_file() {
         checks.push(check(name, "has a file", Some(false), "it is not in the folder".to_owned()));
-        return Ok(());
+        return Ok(None);
     }
     let digest = sha256_file(&path)?;
     let same = Some(&digest) == stated.sha256.as_ref();
@@ -219,14 +218,23 @@ fn check_product(
         Some(same),
         if same { "the same".to_owned() } else { "another: the file was changed after the release".to_owned() },
     ));
-    if !same {
-        return Ok(());
-    }
+    Ok(same.then_some(path))
+}
+
+fn check_product(
+    path: &Path,
+    policy: &Policy,
+    declared: &RecordsProduct,
+    (stated, pseudonyms): (&ProductReport, &[Pseudonym]),
+    shown: Option<&Value>,
+    checks: &mut Vec<Check>,
+) -> Result<()> {
+    let name = &stated.name;
     let shown_token = policy.keeps_subject(declared).then_some(super::records::TOKEN);
     // Tokens by period or session are not people.
     let split = policy.splits_tokens(declared);
     let token = shown_token.filter(|_| !split).map(str::to_owned);
-    let counted = Counted::count(policy, declared, &path, shown_token)?;
+    let counted = Counted::count(policy, declared, path, shown_token)?;
     checks.push(check(name, &format!("has {} rows", stated.rows), Some(counted.rows == stated.rows), format!("{} rows", counted.rows)));
     if let Some(subjects) = stated.subjects {
         let statement = format!("holds {subjects} people");
@@ -247,11 +255,11 @@ fn check_product(
         });
     }
     check_columns(stated, &counted, checks);
-    check_tokens(policy, declared, &path, (name, pseudonyms), checks)?;
+    check_tokens(policy, declared, path, (name, pseudonyms), checks)?;
     checks.push(check_declared(policy, declared, stated));
-    checks.push(check_levels(&path, stated, shown)?);
+    checks.push(check_levels(path, stated, shown)?);
     for guarantee in &stated.guarantees {
-        checks.push(check_guarantee(policy, declared, stated, guarantee, &path, &counted, token.as_deref())?);
+        checks.push(check_guarantee(policy, declared, stated, guarantee, path, &counted, token.as_deref())?);
     }
     Ok(())
 }
@@ -348,7 +356,7 @@ fn check_guarantee(
     Ok(check(&stated.name, &statement, Some(holds), text))
 }
 
-fn unit_name(unit: Unit) -> &'static str {
+pub(super) fn unit_name(unit: Unit) -> &'static str {
     match unit {
         Unit::Subject => "people",
         Unit::SubjectPerRow => "people per row",

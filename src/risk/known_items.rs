@@ -12,7 +12,7 @@ use hashbrown::HashMap;
 use rand::{RngExt, SeedableRng, rngs::ChaCha20Rng};
 
 /// Knowledge sets that are enumerated at most, for more than one known item.
-const EXACT_SETS: u64 = 200_000;
+pub(super) const EXACT_SETS: u64 = 200_000;
 
 /// Unicity: the attacker knows p items of a person, drawn uniformly from the distinct items that the release shows of them, and looks for the people who have them all.
 ///
@@ -228,7 +228,7 @@ struct Found {
 }
 
 /// Draws `known` different items one after the other, or takes all.
-fn draw(items: &[u32], known: usize, rng: &mut ChaCha20Rng, knowledge: &mut Vec<u32>) {
+pub(super) fn draw(items: &[u32], known: usize, rng: &mut ChaCha20Rng, knowledge: &mut Vec<u32>) {
     knowledge.clear();
     if known >= items.len() {
         knowledge.extend_from_slice(items);
@@ -246,7 +246,7 @@ fn draw(items: &[u32], known: usize, rng: &mut ChaCha20Rng, knowledge: &mut Vec<
 }
 
 /// Number of subsets of `size` among `count`; one if there are no more than that. Saturating.
-fn combinations(count: usize, size: usize) -> u64 {
+pub(super) fn combinations(count: usize, size: usize) -> u64 {
     if size >= count {
         return 1;
     }
@@ -262,7 +262,7 @@ fn combinations(count: usize, size: usize) -> u64 {
 }
 
 /// Calls `visit` with every subset of `size` items.
-fn for_each_subset(items: &[u32], size: usize, chosen: &mut Vec<u32>, visit: &mut dyn FnMut(&[u32])) {
+pub(super) fn for_each_subset(items: &[u32], size: usize, chosen: &mut Vec<u32>, visit: &mut dyn FnMut(&[u32])) {
     if size == 0 {
         visit(chosen);
         return;
@@ -276,14 +276,14 @@ fn for_each_subset(items: &[u32], size: usize, chosen: &mut Vec<u32>, visit: &mu
 
 /// Weighted sizes of match sets; integer weights, so that the order of adding does not matter.
 #[derive(Debug, Default)]
-struct Sizes(HashMap<u64, u128>);
+pub(super) struct Sizes(HashMap<u64, u128>);
 
 impl Sizes {
-    fn add(&mut self, size: u64, weight: u128) {
+    pub(super) fn add(&mut self, size: u64, weight: u128) {
         *self.0.entry(size).or_default() += weight;
     }
 
-    fn summary(self) -> Option<MatchSets> {
+    pub(super) fn summary(self) -> Option<MatchSets> {
         let mut sizes: Vec<(u64, u128)> = self.0.into_iter().collect();
         sizes.sort_unstable();
         let total: u128 = sizes.iter().map(|&(_, weight)| weight).sum();

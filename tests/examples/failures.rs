@@ -43,9 +43,9 @@ fn a_product_of_a_later_version() {
     let (columns, _) = POLICY.split_once("[columns.city]").expect("columns");
     scratch.write(
         "policy.toml",
-        format!("{columns}[columns.city]\nrole = \"item\"\n[[products]]\nname = \"tastes\"\nkind = \"cohorts\"\nk = 20\n"),
+        format!("{columns}[columns.city]\nrole = \"item\"\n[[products]]\nname = \"tastes\"\nkind = \"synthetic-profiles\"\nepsilon = 1.0\ndelta = 1e-6\n"),
     );
-    fails(&scratch, 2, scratch.anonymize(&[]), &["products", "cohorts", "not available in this version"]);
+    fails(&scratch, 2, scratch.anonymize(&[]), &["products", "synthetic-profiles", "not available in this version"]);
 }
 
 #[test]

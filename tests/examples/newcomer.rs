@@ -20,11 +20,16 @@ fn without_arguments_a_simulated_pool_is_released_and_again() {
     assert_eq!(report["gate"]["passed"], true);
     assert_eq!(report["gate"]["max_risk"], 0.09);
     let products = report["products"].as_array().expect("a list");
-    assert_eq!(products.iter().map(|product| product["name"].as_str().expect("a name")).collect::<Vec<_>>(), ["people", "listens"]);
+    assert_eq!(
+        products.iter().map(|product| product["name"].as_str().expect("a name")).collect::<Vec<_>>(),
+        ["people", "listens", "tastes", "pieces"]
+    );
     for product in products {
-        for key in ["kind", "file", "sha256", "rows", "subjects", "guarantees", "attacks", "transformation"] {
+        for key in ["kind", "file", "sha256", "rows", "subjects", "guarantees", "attacks"] {
             assert!(!product[key].is_null(), "{key} is missing");
         }
+        let of_histories = product["kind"] != "records";
+        assert_eq!((product["transformation"].is_null(), product["losses"].is_null()), (of_histories, !of_histories));
         assert!(product["rows"].as_u64() > Some(1000), "a demonstration of nothing");
     }
     // What the steward sees on the screen is what is in the file.
@@ -34,6 +39,7 @@ fn without_arguments_a_simulated_pool_is_released_and_again() {
     for key in ["inputs", "excluded", "seconds"] {
         assert!(recipient[key].is_null(), "{key} is in the recipient's report");
     }
+    assert!(recipient["products"].as_array().expect("a list").iter().all(|product| product["losses"].is_null()));
 
     let verified = scratch.run("verify", &["--release", "target/demo/release", "--json"]).ends(0).json();
     assert_eq!(verified["holds"], true);

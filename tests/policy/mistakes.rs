@@ -388,18 +388,6 @@ fn what_is_not_built_is_refused() {
             "file",
         ),
         (
-            "name = \"log\"\nkind = \"records\"",
-            "name = \"t\"\nkind = \"cohorts\"\nk = 20\n[[products]]\nname = \"log\"\nkind = \"records\"",
-            "products[1].kind",
-            "cohorts",
-        ),
-        (
-            "name = \"log\"\nkind = \"records\"",
-            "name = \"t\"\nkind = \"fragments\"\nk = 20\nmax_items = 3\n[[products]]\nname = \"log\"\nkind = \"records\"",
-            "products[1].kind",
-            "fragments",
-        ),
-        (
             "k = 12 }",
             "k = 12 }, { name = \"k-map\", k = 5, population = \"a.csv\" }, { name = \"delta-presence\", min = 0, max = 1, population = \"b.csv\" }",
             "products[0].models[2].population",

@@ -4,6 +4,7 @@ mod columns;
 mod gate;
 mod header;
 mod hierarchy;
+mod histories;
 pub(super) mod products;
 mod pseudonym;
 mod records;

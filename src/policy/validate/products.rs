@@ -3,10 +3,10 @@
 pub(in crate::policy) use super::records::{check_columns, check_generalization};
 
 use super::header::check_line;
-use super::records;
+use super::{histories, records};
 use crate::error::{Error, Result};
 use crate::policy::bind::in_list;
-use crate::policy::{Policy, Product, Role};
+use crate::policy::{Policy, Product, Role, Table};
 
 /// Names of files that a release writes itself.
 const RESERVED: [&str; 3] = ["report", "policy", "transformation"];
@@ -30,20 +30,10 @@ pub(super) fn check(policy: &Policy) -> Result<()> {
     }
     check_class(policy)?;
     for (index, product) in policy.products.iter().enumerate() {
-        let key = format!("products[{index}]");
         match product {
             Product::Records(product) => records::check(policy, index, product)?,
-            Product::Cohorts(product) => {
-                check_item(policy, &key, product.item.as_deref())?;
-                at_least(&format!("{key}.min_members"), product.min_members, 1)?;
-                check_reason(&key, product.accept_risk.as_deref())?;
-            }
-            Product::Fragments(product) => {
-                check_item(policy, &key, product.item.as_deref())?;
-                at_least(&format!("{key}.max_items"), product.max_items, 1)?;
-                at_least(&format!("{key}.m"), product.m, 1)?;
-                check_reason(&key, product.accept_risk.as_deref())?;
-            }
+            Product::Cohorts(product) => histories::check_cohorts(policy, index, product)?,
+            Product::Fragments(product) => histories::check_fragments(policy, index, product)?,
             // The rest is differentially private and refused as a whole by `check_supported`.
             _ => {}
         }
@@ -93,9 +83,9 @@ fn check_class(policy: &Policy) -> Result<()> {
     ))
 }
 
-fn check_item(policy: &Policy, key: &str, item: Option<&str>) -> Result<()> {
+pub(super) fn check_item(policy: &Policy, key: &str, item: Option<&str>) -> Result<()> {
     if let Some(item) = item {
-        let is_item = policy.declared().any(|(_, name, column)| name == item && column.role == Role::Item);
+        let is_item = policy.declaration(Table::Events, item).is_some_and(|column| column.role == Role::Item);
         if !is_item {
             return Err(Error::policy(
                 format!("{key}.item"),

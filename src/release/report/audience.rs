@@ -69,6 +69,7 @@ const FIELDS: &[(&str, Rule)] = &[
     ("products.population_risk", Steward),
     ("products.unicity", Syntactic),
     ("products.unicity.before", Steward),
+    ("products.losses", Steward),
     ("products.utility", Syntactic),
     ("products.control_people", Steward),
     ("products.notes", Syntactic),
@@ -222,6 +223,7 @@ impl View {
             class_sizes,
             population_risk,
             unicity,
+            losses,
             utility,
             control_people,
             notes,
@@ -262,6 +264,7 @@ impl View {
                 })
                 .filter(|point| point.before.is_some() || point.after.is_some())
                 .collect(),
+            losses: self.option("products.losses", losses.as_ref()),
             utility: self.option("products.utility", utility.as_ref()),
             control_people: self.option("products.control_people", control_people.as_ref()),
             notes: self.list("products.notes", notes),
@@ -450,7 +453,7 @@ mod tests {
         let mut report = sample::syntactic();
         let product = &mut report.products[0];
         let counted =
-            Guarantee::new("km-anonymity", super::super::Unit::Subject, Verified::ReleaseAndPool).parameter("k", 12).parameter("m", 2);
+            Guarantee::new("k^m-anonymity", super::super::Unit::Subject, Verified::ReleaseAndPool).parameter("k", 12).parameter("m", 2);
         product.guarantees = vec![counted.clone().found(17.0, true), counted.clone().found(9.0, false), counted.found(17.0, true)];
         product.guarantees[2].parameters.clear();
         let kept = report.for_recipient().products.remove(0).guarantees;

@@ -198,3 +198,34 @@ pub struct UnicityPoint {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after_upper: Option<f64>,
 }
+
+/// What a product of whole histories does not show of the pool. Steward only.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Losses {
+    /// What was left out, by reason.
+    pub reasons: Vec<Loss>,
+    /// What was kept of each tenth of the (person, item) pairs, from the rarest items to the most popular. Items with equally many people are in one tenth, so there may be fewer.
+    pub popularity: Vec<PopularityLoss>,
+}
+
+/// What was left out for one reason.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loss {
+    /// Why, with what is counted: "rows name no item", "pairs of a person and an item: …".
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What was kept of items of about equal popularity.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PopularityLoss {
+    /// Items.
+    pub items: u64,
+    /// People who have the most popular of them.
+    pub most_people: u64,
+    /// Pairs of a person and one of the items, in the pool.
+    pub rows: u64,
+    /// Of those, the pairs that the product shows.
+    pub kept: u64,
+}

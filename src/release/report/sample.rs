@@ -133,6 +133,13 @@ fn tastes() -> ProductReport {
             Attack { baseline: Some(0.331), excess: Some(0.038), ..attack(AttackName::Attribute, Some(4), 712, 0.377, Some(0.894), 0.081) },
             Attack { baseline: Some(0.05), excess: Some(0.0163), ..attack(AttackName::Membership, None, 131, 0.0759, Some(1.0), 0.0214) },
         ]),
+        losses: Some(Losses {
+            reasons: vec![Loss { reason: "rows name no item".to_owned(), count: 17 }],
+            popularity: vec![
+                PopularityLoss { items: 7110, most_people: 4, rows: 9001, kept: 1210 },
+                PopularityLoss { items: 12, most_people: 611, rows: 8870, kept: 8466 },
+            ],
+        }),
         utility: Some(
             [(
                 "ease".to_owned(),

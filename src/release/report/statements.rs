@@ -97,16 +97,36 @@ fn promise(product: &ProductReport, guarantee: &Guarantee) -> Option<String> {
         ),
         ("cohort-size", _) => format!("{name}: every cohort has at least {} people; no row is about one person.", people()),
         ("cell-support", _) => format!("{name}: every item shown for a cohort belongs to at least {} of its people.", people()),
-        ("km-anonymity", Unit::Subject) => {
-            let m = guarantee.parameters.get("m").and_then(Value::as_u64).unwrap_or(2);
-            format!(
-                "{name}: any {} that appear together in a fragment are shared by at least {} people.",
-                counted(m, "item", "items"),
-                people()
-            )
+        ("share-cap", _) => format!(
+            "{name}: no row says that more than {} of a cohort have an item, however many have it.",
+            guarantee.parameters.get("max_share").and_then(Value::as_f64).map_or_else(|| "the declared share".to_owned(), percent)
+        ),
+        ("k^m-anonymity", Unit::Subject) => combinations(name, guarantee, &people()),
+        ("fragment-size", _) => {
+            let most = guarantee.parameters.get("max_items").and_then(Value::as_u64).unwrap_or_default();
+            format!("{name}: a fragment holds at most {} of one person.", counted(most, "item", "items"))
         }
         _ => return attributes(product, guarantee),
     })
+}
+
+/// The sentence about combinations of items in fragments.
+fn combinations(name: &str, guarantee: &Guarantee, people: &str) -> String {
+    let m = guarantee.parameters.get("m").and_then(Value::as_u64).unwrap_or(2);
+    let any = match m {
+        1 => "any item of a fragment is".to_owned(),
+        2 => "any item of a fragment, and any 2 that stand together in one, are".to_owned(),
+        m => format!("any item of a fragment, and any 2 to {m} that stand together in one, are"),
+    };
+    let odds = guarantee.achieved.filter(|k| *k >= 1.0).map(|k| percent(1.0 / k));
+    if guarantee.parameters.get("support").and_then(Value::as_str) == Some("pool") {
+        let average = odds.map(|odds| format!(": on average over an attacker's guesses, at most {odds} are right")).unwrap_or_default();
+        return format!(
+            "{name}: {any} those of at least {people} people of the pool{average}. The file itself may show such a combination of fewer people, even of one."
+        );
+    }
+    let chance = odds.map(|odds| format!(", a chance of at most {odds}")).unwrap_or_default();
+    format!("{name}: {any} shown of at least {people} people in the file{chance}. Of more items together nothing is promised.")
 }
 
 /// The sentence of a guarantee about sensitive values, or about the table as a whole.
@@ -283,6 +303,10 @@ fn limits(report: &Report) -> Vec<String> {
     }
     if has(ProductKind::Fragments) {
         sentences.push("Fragments: pieces of one history may be put together again by taste; how often that works was measured only for the attacks listed.".to_owned());
+        sentences.push(
+            "Fragments: whoever knows more items that stand together in one fragment than the guarantee speaks of may recognize it, and learns the other items of that fragment."
+                .to_owned(),
+        );
     }
     if report.pseudonyms.iter().any(|pseudonym| pseudonym.reversible) {
         sentences.push(

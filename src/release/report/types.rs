@@ -3,7 +3,7 @@
 //! A number that does not apply is absent, never zero. Names are fixed: scripts of stewards and recipients read them.
 
 pub(super) use super::guarantee::{Guarantee, ReferenceUsed, Unit, Verified};
-use super::measured::{Attack, ClassSizes, PopulationRisk, UnicityPoint};
+use super::measured::{Attack, ClassSizes, Losses, PopulationRisk, UnicityPoint};
 use crate::policy::{AggregateFunction, GateOn, Metric, Period, ProductKind, PseudonymMethod, Role, Scope, TokenFormat};
 use crate::units::Risk;
 use serde::{Deserialize, Serialize};
@@ -243,6 +243,9 @@ pub struct ProductReport {
     /// Share of people whom some known items single out, by their number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unicity: Vec<UnicityPoint>,
+    /// What a product of whole histories does not show of the pool. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub losses: Option<Losses>,
     /// What the product is still good for: figures by model and metric.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub utility: Option<BTreeMap<String, BTreeMap<String, f64>>>,
@@ -281,6 +284,7 @@ impl ProductReport {
             class_sizes: None,
             population_risk: None,
             unicity: Vec::new(),
+            losses: None,
             utility: None,
             control_people: None,
             notes: Vec::new(),
@@ -298,6 +302,23 @@ impl ProductReport {
             .max()
     }
 
+    /// The size of the groups in which people are hidden: the k of k-anonymity or of cohorts that the product promises to whole people, if it does.
+    #[must_use]
+    pub fn group_size(&self) -> Option<u64> {
+        let of_cohorts = self.guarantees.iter().filter(|guarantee| guarantee.model == "cohort-size" && guarantee.holds);
+        self.k().or_else(|| of_cohorts.filter_map(|guarantee| guarantee.parameters.get("k").and_then(Value::as_u64)).max())
+    }
+
+    /// The promises that the gate counts as 1/k, with the k that was found: k-anonymity, the size of cohorts, kᵐ-anonymity, each in whole people.
+    pub(in crate::release) fn promised(&self) -> impl Iterator<Item = (&Guarantee, f64)> {
+        self.guarantees
+            .iter()
+            .filter(|guarantee| {
+                matches!(guarantee.model.as_str(), "k-anonymity" | "cohort-size" | "k^m-anonymity") && guarantee.unit == Unit::Subject
+            })
+            .filter_map(|guarantee| Some((guarantee, guarantee.achieved.filter(|&k| k >= 1.0)?)))
+    }
+
     /// The largest risk of the product that the gate looks at: 1/k of what is promised to whole people, the attacks, or the bound of a
     /// differentially private product, which attacks do not decide on.
     #[must_use]
@@ -306,12 +327,7 @@ impl ProductReport {
             return self.bounds.as_ref().map(|bounds| bounds.reidentification);
         }
         let attack = self.strongest_attack().and_then(|attack| attack.gate_value);
-        let guess = self
-            .guarantees
-            .iter()
-            .filter(|guarantee| guarantee.model == "k-anonymity" && guarantee.unit == Unit::Subject)
-            .filter_map(|guarantee| guarantee.achieved.filter(|k| *k >= 1.0).map(|k| 1.0 / k))
-            .reduce(f64::max);
+        let guess = self.promised().map(|(_, k)| 1.0 / k).reduce(f64::max);
         attack.into_iter().chain(guess).reduce(f64::max)
     }
 

@@ -2,6 +2,7 @@
 
 use super::charts;
 use super::markup::Markup;
+use crate::policy::ProductKind;
 use crate::release::report::types::{ProductReport, QualityReport};
 use crate::release::report::wording::{count, number, percent};
 use serde_json::Value;
@@ -10,21 +11,59 @@ use std::collections::BTreeMap;
 /// Figures of the classes, in the pool (if known) and in the release.
 pub(super) fn classes(section: &mut Markup, product: &ProductReport) {
     let Some(sizes) = &product.class_sizes else { return };
-    section.leaf("h3", &[], "Who looks alike");
-    let after = figures(&sizes.after, product.k());
+    let cohorts = product.kind == ProductKind::Cohorts;
+    section.leaf("h3", &[], if cohorts { "Sizes of the cohorts" } else { "Who looks alike" });
+    let after = figures(&sizes.after, product.group_size());
     let rows: Vec<Vec<String>> = match &sizes.before {
         Some(before) => {
-            let before = figures(before, product.k());
+            let before = figures(before, product.group_size());
             after.into_iter().zip(before).map(|((name, after), (_, before))| vec![name, before, after]).collect()
         }
         None => after.into_iter().map(|(name, after)| vec![name, after]).collect(),
     };
+    let rows: Vec<Vec<String>> = if cohorts { rows.into_iter().map(of_cohorts).collect() } else { rows };
     let heads: &[&str] = if sizes.before.is_some() { &["Figure", "#Pool", "#Release"] } else { &["Figure", "#Release"] };
-    section.table(
-        "A class is all people with the same values in the columns that others may know. The risks are those of somebody who knows these values of one row and that the person is in the table.",
-        heads,
-        &rows,
-    );
+    let caption = if cohorts {
+        "The risks are those of somebody who knows in which cohort a person is, and guesses which of its people it is."
+    } else {
+        "A class is all people with the same values in the columns that others may know. The risks are those of somebody who knows these values of one row and that the person is in the table."
+    };
+    section.table(caption, heads, &rows);
+}
+
+/// A line about classes in words of cohorts.
+fn of_cohorts(mut cells: Vec<String>) -> Vec<String> {
+    if let Some(name) = cells.first_mut() {
+        *name = name.replace("Classes", "Cohorts").replace("classes", "cohorts").replace("class", "cohort");
+    }
+    cells
+}
+
+/// What a product of whole histories does not show of the pool, for the steward.
+pub(super) fn losses(section: &mut Markup, product: &ProductReport) {
+    let Some(losses) = &product.losses else { return };
+    section.leaf("h3", &[], "What is not shown");
+    let rows: Vec<Vec<String>> = losses.reasons.iter().map(|loss| vec![loss.reason.clone(), count(loss.count)]).collect();
+    if rows.is_empty() {
+        section.leaf("p", &[], "Everything of the pool is shown.");
+    } else {
+        section.table("What was left out, and why.", &["Reason", "#Number"], &rows);
+    }
+    let rows: Vec<Vec<String>> = losses
+        .popularity
+        .iter()
+        .map(|tenth| {
+            let share = if tenth.rows == 0 { 0.0 } else { charts::real(tenth.kept) / charts::real(tenth.rows) };
+            vec![format!("up to {}", count(tenth.most_people)), count(tenth.items), count(tenth.rows), count(tenth.kept), percent(share)]
+        })
+        .collect();
+    if !rows.is_empty() {
+        section.table(
+            "How much is kept of rare and of popular items: each line is about a tenth of all pairs of a person and an item of the pool.",
+            &["People with the item", "#Items", "#Pairs in the pool", "#Shown", "#Share"],
+            &rows,
+        );
+    }
 }
 
 /// What adversaries achieve who know the population.

@@ -44,6 +44,7 @@ pub(super) fn section(main: &mut Markup, product: &ProductReport, limit: f64) {
         pictures(section, product, limit);
         attacks(section, product, limit);
         cost::section(section, product);
+        cost::losses(section, product);
         utility(section, product);
         steward(section, product);
     });
@@ -196,8 +197,12 @@ fn pictures(section: &mut Markup, product: &ProductReport, limit: f64) {
     section.element("div", &[("class", "charts")], |charts| {
         if let Some(sizes) = &product.class_sizes {
             charts.element("figure", &[], |figure| {
-                charts::class_sizes(figure, sizes, product.k());
-                figure.leaf("figcaption", &[], "How many people look alike: the further to the right, the better hidden.");
+                charts::class_sizes(figure, sizes, product.group_size());
+                let caption = match product.kind {
+                    ProductKind::Cohorts => "How many people share a cohort: the further to the right, the better hidden.",
+                    _ => "How many people look alike: the further to the right, the better hidden.",
+                };
+                figure.leaf("figcaption", &[], caption);
             });
         }
         if !product.unicity.is_empty() {
@@ -252,7 +257,9 @@ fn attacks(section: &mut Markup, product: &ProductReport, limit: f64) {
     section.leaf(
         "p",
         &[("class", "remark")],
-        if promised {
+        if attacks.iter().all(|attack| attack.not_run.is_some()) {
+            "No attack was run: nothing was measured. Guaranteed is what the table of guarantees says, and no more."
+        } else if promised {
             "The strongest attack we ran is not the strongest there is: a better attacker may do better. Guaranteed regardless of the attacker is what the table of guarantees says, and no more."
         } else {
             "The strongest attack we ran is not the strongest there is: a better attacker may do better, and nothing is guaranteed regardless."
