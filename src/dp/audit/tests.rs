@@ -221,11 +221,14 @@ fn pattern(answers: &[bool]) -> i64 {
     answers.iter().fold(1, |pattern, answer| 2 * pattern + i64::from(*answer))
 }
 
+/// Asks numbers one after the other.
+type Ask<'a> = dyn Fn(&[i64], &mut dyn CryptoRng) -> Vec<bool> + 'a;
+
 #[test]
 fn sparse_vectors() {
     // Numbers of which a person raises one and lowers the others.
     let (first, second) = ([0, 0, 0, 1], [1, 1, 1, 0]);
-    let score = |seed: u64, ask: &dyn Fn(&[i64], &mut dyn CryptoRng) -> Vec<bool>| {
+    let score = |seed: u64, ask: &Ask<'_>| {
         let told = |numbers: &[i64], rng: &mut dyn CryptoRng| i64::from(pattern(&ask(numbers, rng)) == 0b1_0001);
         found_epsilon(&worlds(seed, |rng| told(&second, rng), |rng| told(&first, rng)))
     };
@@ -287,7 +290,9 @@ fn sparse_vectors() {
 
 #[test]
 fn local_answers() {
-    let told = |mechanism: &RandomizedResponse, truth: usize, rng: &mut dyn CryptoRng| mechanism.answer(truth, rng).unwrap() as i64;
+    let told = |mechanism: &RandomizedResponse, truth: usize, rng: &mut dyn CryptoRng| {
+        i64::try_from(mechanism.answer(truth, rng).unwrap()).unwrap()
+    };
     let audit = |claim: f64, seed: u64| {
         let mechanism = RandomizedResponse::new(4, epsilon(claim)).unwrap();
         found_epsilon(&worlds(seed, |rng| told(&mechanism, 3, rng), |rng| told(&mechanism, 0, rng)))
@@ -305,7 +310,7 @@ fn local_answers() {
     let mechanism = OptimizedUnaryEncoding::new(3, epsilon(2.0)).unwrap();
     let loud = |truth: usize, rng: &mut dyn CryptoRng| {
         let mut bits = mechanism.answer(truth, rng).unwrap();
-        bits[truth] = rng.next_u64() % 8 != 0;
+        bits[truth] = !rng.next_u64().is_multiple_of(8);
         score(&bits)
     };
     refuted(found_epsilon(&worlds(615, |rng| loud(0, rng), |rng| loud(1, rng))), 2.0);
@@ -359,7 +364,7 @@ fn one_run_of_a_selection() {
         let guesses: Vec<(bool, bool)> = noisy
             .iter()
             .zip(&present)
-            .filter(|(output, _)| threshold.is_none_or(|threshold| **output >= 4 + threshold || **output <= 3 - threshold))
+            .filter(|(output, _)| threshold.is_none_or(|threshold| !(4 - threshold..4 + threshold).contains(*output)))
             .map(|(output, present)| (*output >= 4, *present))
             .collect();
         let correct = guesses.iter().filter(|(guess, present)| guess == present).count();

@@ -23,12 +23,12 @@ pub enum Direction {
 pub enum Method {
     /// P(candidate) ∝ exp(ε · score / 2Δ).
     ///
-    /// McSherry and Talwar, *Mechanism design via differential privacy* (2007).
+    /// Frank `McSherry` and Kunal Talwar, *Mechanism design via differential privacy* (2007).
     Exponential,
     /// The candidates in a random order, the first whose coin falls, with probability exp(−ε · (best − score) / 2Δ). Never worse in expectation than the exponential
     /// mechanism at the same ε, and up to twice as good. It has the law of report-noisy-max with exponential noise.
     ///
-    /// McKenna and Sheldon, *Permute-and-flip: a new mechanism for differentially private selection* (2020), algorithm 1 and theorem 1; Ding, Kifer et al., *The
+    /// Ryan `McKenna` and Daniel Sheldon, *Permute-and-flip: a new mechanism for differentially private selection* (2020), algorithm 1 and theorem 1; Ding, Kifer et al., *The
     /// permute-and-flip mechanism is identical to report-noisy-max with exponential noise* (2021).
     PermuteAndFlip,
 }
@@ -71,11 +71,11 @@ impl Choice {
     pub fn new(method: Method, epsilon: Epsilon, sensitivity: u64, direction: Direction) -> Result<Self> {
         at_least_one("sensitivity", sensitivity)?;
         let epsilon = exact(epsilon)?;
-        let sides = match direction {
+        let sides: u64 = match direction {
             Direction::Any => 2,
             Direction::Monotonic => 1,
         };
-        let denominator = UBig::from(sensitivity) * UBig::from(sides as u64);
+        let denominator = UBig::from(sensitivity) * UBig::from(sides);
         let rate = epsilon.times(&Rational::reduced(UBig::ONE, denominator));
         Ok(Self { method, epsilon, rate })
     }

@@ -197,7 +197,9 @@ mod tests {
                     } else {
                         batches.iter().flat_map(|batch| batch.iter().copied().take(2)).collect()
                     };
-                    kept.iter().for_each(|item| cells[*item] += 1);
+                    for item in kept {
+                        cells[item] += 1;
+                    }
                 }
                 cells
             }

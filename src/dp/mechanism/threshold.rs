@@ -298,20 +298,20 @@ mod tests {
     /// The threshold is the least: one below, δ is exceeded. The tail is summed from the probabilities, another formula.
     #[test]
     fn thresholds_are_the_least() {
-        let summed = |law: &dyn Noise, threshold: i64, items: i32| {
+        let summed = |law: &dyn Noise, threshold: i64, items: u64| {
             let each: f64 = (threshold - 1..threshold + 3000).rev().map(|x| law.ln_pmf(x).exp()).sum();
-            1.0 - (1.0 - each).powi(items)
+            1.0 - (1.0 - each).powf(real(items))
         };
         for (epsilon, delta, items) in [(1.0, 1e-6, 1), (0.7, 1e-3, 5), (3.0, 0.3, 2), (5.0, 0.9, 1), (1.0, 0.9, 1)] {
             let made = LaplaceThreshold::new(Epsilon::new(epsilon).unwrap(), Delta::new(delta).unwrap(), items).unwrap();
-            let (here, below) = (summed(&made.law, made.threshold(), items as i32), summed(&made.law, made.threshold() - 1, items as i32));
+            let (here, below) = (summed(&made.law, made.threshold(), items), summed(&made.law, made.threshold() - 1, items));
             assert!(here <= delta && below > delta, "{epsilon} {delta} {items}: {} {here} {below}", made.threshold());
             let again = LaplaceThreshold::from_threshold(made.scale(), made.threshold(), items).unwrap();
             assert!(again.delta() <= delta && (again.delta() - here).abs() < 1e-9 * delta + 1e-12);
         }
         for (mu, delta, items) in [("1", 1e-6, 1), ("0.5", 1e-3, 20), ("2", 0.4, 3)] {
             let made = GaussianThreshold::new(&mu.parse().unwrap(), Delta::new(delta).unwrap(), items).unwrap();
-            let (here, below) = (summed(&made.law, made.threshold(), items as i32), summed(&made.law, made.threshold() - 1, items as i32));
+            let (here, below) = (summed(&made.law, made.threshold(), items), summed(&made.law, made.threshold() - 1, items));
             assert!(here <= delta && below > delta, "{mu} {delta} {items}: {} {here} {below}", made.threshold());
             assert!((made.continuous_threshold() - real(made.threshold().unsigned_abs())).abs() < 2.0);
         }
