@@ -34,8 +34,6 @@ mod laws;
 mod moments;
 mod staircase;
 mod strips;
-#[cfg(test)]
-mod tests;
 
 pub use arrays::add_noise;
 pub use exact::{bernoulli, bernoulli_exp, uniform_below};
