@@ -187,8 +187,12 @@ impl Account {
         let below = if curves.below.infinite() > delta {
             f64::INFINITY
         } else {
-            // One step back from the first ε at which the bound has fallen to δ.
-            gaussian::first(0.0, curves.below.reach().max(0.0), |epsilon| curves.below.delta(epsilon) <= delta).next_down().max(0.0)
+            let low = |epsilon: f64| curves.below.delta(epsilon) > delta;
+            let high = if above.is_finite() { above } else { curves.below.reach().max(0.0) };
+            // The bound is close near the answer only, so it is looked for from there down. Wherever it exceeds δ, so does the curve.
+            let steps = std::iter::successors(Some(1e-9), |step| Some(2.0 * step)).take(29).map(|step: f64| 1.0 - step);
+            let found = steps.chain((1..80).map(|step| 0.75_f64.powi(step))).map(|share| share * high).find(|&epsilon| low(epsilon));
+            found.map_or(0.0, |start| gaussian::first(start, high, |epsilon| !low(epsilon)).next_down().max(start))
         };
         [above, below]
     }

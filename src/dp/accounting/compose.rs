@@ -129,88 +129,114 @@ fn log_delta(k: (f64, f64, f64), lambda: f64) -> f64 {
     k.0 - lambda * k.1 - (2.5 * lambda * (lambda + 1.0) * k.2.sqrt()).ln_1p()
 }
 
-fn plan(parts: &[Part], direction: Direction, target: Target, precision: Precision) -> Option<Plan> {
-    let mut sketches = Vec::new();
-    let (mut lattice, mut lattice_count, mut exact) = (None, 0.0, 0.0);
-    // Losses of less probability than this part of the answer are cut off, or are too few to matter for the plan.
-    let rough = match target {
-        Target::Delta(delta) => delta,
-        Target::Epsilon(_) => 1e-20,
-    };
-    let (mut sum_high, mut sum_low, mut range, mut runs) = (0.0, 0.0, 0.0_f64, 0.0);
-    for part in parts {
-        let Some(pair) = part.above.as_ref().or(part.below.as_ref()) else { continue };
-        let pair = directed(pair, direction);
-        let count = number(part.count);
-        let mut atoms = pair.sketch();
-        let negligible = 1e-12 * rough / count;
-        atoms.retain(|atom| atom.0 > negligible);
-        if atoms.is_empty() {
-            continue;
+/// What the pairs of a direction are like.
+#[derive(Debug, Default)]
+struct Survey {
+    sketches: Vec<Sketch>,
+    /// The largest and the smallest sum that matters.
+    high: f64,
+    low: f64,
+    /// The longest range of one loss that matters.
+    range: f64,
+    /// Runs, and how many of them lie on the lattice of the most frequent pair.
+    runs: f64,
+    exact: f64,
+    lattice: Option<f64>,
+}
+
+impl Survey {
+    /// Losses of less probability than `rough` in all runs are left out.
+    fn new(pairs: &[(Pair, f64)], rough: f64) -> Self {
+        let mut found = Self::default();
+        let mut lattice_count = 0.0;
+        for (pair, count) in pairs {
+            let count = *count;
+            let mut atoms = pair.sketch();
+            atoms.retain(|atom| atom.0 > 1e-12 * rough / count);
+            if atoms.is_empty() {
+                continue;
+            }
+            let (high, low) = pair.extremes();
+            let seen_high = atoms.iter().map(|atom| atom.1).fold(f64::NEG_INFINITY, f64::max);
+            let seen_low = atoms.iter().map(|atom| atom.1).fold(f64::INFINITY, f64::min);
+            found.high += count * if high.is_finite() { high } else { seen_high };
+            found.low += count * if low.is_finite() { low } else { seen_low };
+            found.range = found.range.max(seen_high - seen_low);
+            found.runs += count;
+            if pair.lattice().is_some() && count > lattice_count {
+                (found.lattice, lattice_count) = (pair.lattice(), count);
+                found.exact = if pair.is_lattice() { count } else { 0.0 };
+            }
+            found.sketches.push(Sketch { count, atoms });
         }
-        let (high, low) = pair.extremes();
-        let seen = |pick: fn(f64, f64) -> f64, start: f64| atoms.iter().map(|atom| atom.1).fold(start, pick);
-        let (seen_high, seen_low) = (seen(f64::max, f64::NEG_INFINITY), seen(f64::min, f64::INFINITY));
-        sum_high += count * if high.is_finite() { high } else { seen_high.max(0.0) };
-        sum_low += count * if low.is_finite() { low } else { seen_low.min(0.0) };
-        range = range.max(seen_high - seen_low);
-        runs += count;
-        if pair.lattice().is_some() && count > lattice_count {
-            (lattice, lattice_count) = (pair.lattice(), count);
-            exact = if pair.is_lattice() { count } else { 0.0 };
-        }
-        sketches.push(Sketch { count, atoms });
+        found
     }
-    if sketches.is_empty() || range <= 0.0 {
+}
+
+fn plan(parts: &[Part], direction: Direction, target: Target, precision: Precision) -> Option<Plan> {
+    let pairs: Vec<(Pair, f64)> = parts
+        .iter()
+        .filter_map(|part| Some((directed(part.above.as_ref().or(part.below.as_ref())?, direction), number(part.count))))
+        .collect();
+    let mut survey = Survey::new(&pairs, 1e-30);
+    if survey.sketches.is_empty() || survey.range <= 0.0 {
         return None;
     }
-    let lambda = tilt(&sketches, target, 1e6 / range);
-    let k = cumulant(&sketches, lambda);
+    let mut lambda = tilt(&survey.sketches, target, 1e6 / survey.range);
+    let delta = match target {
+        Target::Delta(delta) => delta,
+        Target::Epsilon(_) => log_delta(cumulant(&survey.sketches, lambda), lambda).exp().clamp(1e-280, 1.0),
+    };
+    let closer = Survey::new(&pairs, delta);
+    if closer.range > 0.0 && closer.sketches.len() == survey.sketches.len() {
+        survey = closer;
+        lambda = tilt(&survey.sketches, target, 1e6 / survey.range);
+    }
+    let (sketches, range) = (&survey.sketches, survey.range);
+    let k = cumulant(sketches, lambda);
     let centre = match target {
-        Target::Epsilon(epsilon) => epsilon.clamp(sum_low, sum_high),
+        Target::Epsilon(epsilon) => epsilon.clamp(survey.low, survey.high),
         Target::Delta(_) => k.1,
     };
     let deviation = k.2.sqrt().max(1e-9 * range);
     let steps: Vec<f64> = (-2..=6).map(|power| f64::from(power).exp2() / deviation).collect();
     // Chernoff's bound of either end of the tilted sum is e^(−40).
     let reach = |sign: f64| {
-        let ends = steps.iter().map(|step| (40.0 + cumulant(&sketches, lambda + sign * step).0 - k.0) / step);
+        let ends = steps.iter().map(|step| (40.0 + cumulant(sketches, lambda + sign * step).0 - k.0) / step);
         ends.fold(f64::INFINITY, f64::min)
     };
-    let high = reach(1.0).min(sum_high).max(centre);
-    let low = (-reach(-1.0)).max(sum_low).min(centre);
+    let high = reach(1.0).min(survey.high).max(centre);
+    let low = (-reach(-1.0)).max(survey.low).min(centre);
     let width = (high - low).max(1e-6 * range) * 1.02;
-    let smooth = sketches.iter().map(|sketch| sketch.count).sum::<f64>() - exact;
-    let scale = centre.abs().max(0.05 * deviation).max(1e-6 * range);
-    let wanted = (12.0 * precision.relative * scale / (1.6 * (1.0 + lambda) * smooth.max(1e-9))).sqrt().min(deviation.max(1e-3 * width) / 4.0);
-    let least = (width / f64::from(precision.points)).max(range / 2.5e5);
-    let mut h = wanted.clamp(least, width / 1024.0);
-    if let Some(lattice) = lattice {
-        let cells = (lattice / h).ceil();
-        // Aligned if the lattice is not finer than the grid may be.
-        if lattice / cells >= least {
-            h = lattice / cells;
-        } else if lattice >= least {
-            h = lattice / (lattice / least).floor();
-        }
-    }
+    let h = width_of_grid(&survey, lambda, centre, deviation, width, precision);
     let points = ((width / h).ceil() + 16.0).log2().ceil().clamp(10.0, f64::from(precision.points).log2() + 1.0).exp2();
-    let delta = match target {
-        Target::Delta(delta) => delta,
-        Target::Epsilon(_) => log_delta(k, lambda).exp(),
-    };
-    let tail = (1e-9 * delta / runs).clamp(1e-295, 1e-12);
-    let pieces = 4;
+    let tail = (1e-9 * delta / survey.runs).clamp(1e-295, 1e-12);
     // The spare points of the window go to both sides.
     let spare = (points * h - (high - low)) / 2.0;
     Some(Plan {
         lambda,
         centre,
-        grid: Grid { h, tail, pieces },
+        grid: Grid { h, tail, pieces: 4 },
         start: whole(((low - spare) / h).floor()),
         points: usize::try_from(whole(points)).unwrap_or(1024),
         steps,
     })
+}
+
+/// A width for which the bounds of ε differ by the wanted part, as far as the number of points allows it: either bound of ln E e^{λL} is off by about
+/// h² λ (1 + λ) / 12 for each run.
+fn width_of_grid(survey: &Survey, lambda: f64, centre: f64, deviation: f64, width: f64, precision: Precision) -> f64 {
+    let smooth = (survey.runs - survey.exact).max(1e-9);
+    let scale = centre.abs().max(0.05 * deviation).max(1e-6 * survey.range);
+    let wanted = (12.0 * precision.relative * scale / (1.6 * (1.0 + lambda) * smooth)).sqrt().min(deviation.max(1e-3 * width) / 4.0);
+    let least = (width / f64::from(precision.points)).max(survey.range / 2.5e5);
+    let h = wanted.clamp(least, (width / 1024.0).max(least));
+    match survey.lattice {
+        // Aligned if the lattice is not finer than the grid may be.
+        Some(lattice) if lattice / (lattice / h).ceil() >= least => lattice / (lattice / h).ceil(),
+        Some(lattice) if lattice >= least => lattice / (lattice / least).floor(),
+        _ => h,
+    }
 }
 
 pub(super) fn directed(pair: &Pair, direction: Direction) -> Pair {

@@ -102,14 +102,24 @@ pub(super) fn from_below(pair: &Pair, grid: Grid, weight: f64) -> OnGrid {
 
 /// Where the two halves meet, as a number of pieces from the top.
 fn meeting(pair: &Pair, pieces: &[Piece], slope: f64) -> usize {
-    if let Base::Gaussian { .. } = pair.base {
+    match pair.base {
         // Sampled Gaussians have a steep end, which must be a start.
-        return if pair.direction == Direction::Remove { 0 } else { pieces.len() };
+        Base::Gaussian { .. } => {
+            if pair.direction == Direction::Remove {
+                0
+            } else {
+                pieces.len()
+            }
+        }
+        // Atoms at both ends.
+        Base::Laplace { .. } | Base::DiscreteLaplace { .. } => pieces.len() / 2,
+        _ => {
+            let top = pieces.first().map_or(0, |piece| piece.index);
+            let cost = |piece: &Piece| piece.mass.ln() + slope * real(piece.index - top);
+            let least = pieces.iter().enumerate().min_by(|one, other| cost(one.1).total_cmp(&cost(other.1)));
+            least.map_or(0, |(place, _)| place)
+        }
     }
-    let top = pieces.first().map_or(0, |piece| piece.index);
-    let cost = |piece: &Piece| piece.mass.ln() + slope * real(piece.index - top);
-    let least = pieces.iter().enumerate().min_by(|one, other| cost(one.1).total_cmp(&cost(other.1)));
-    least.map_or(0, |(place, _)| place)
 }
 
 /// A piece of the loss's law on [index·h, (index + 1)·h]; 1 − share is the mean of exp(index·h − loss).
@@ -206,6 +216,67 @@ impl Below {
             }
             if let Some(place) = usize::try_from(point - self.bottom).ok().and_then(|place| self.mass.get_mut(place)) {
                 *place = place.max(0.0);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pair::SNAP;
+    use super::super::parts::{approximate, gaussian};
+    use super::*;
+
+    fn delta(law: &OnGrid, h: f64, epsilon: f64) -> f64 {
+        let finite = law.mass.iter().zip(law.first..).map(|(mass, index)| mass * -(epsilon - real(index) * h).min(0.0).exp_m1());
+        law.infinite + finite.sum::<f64>()
+    }
+
+    fn pairs() -> Vec<Pair> {
+        let mut found = Vec::new();
+        let bases = [
+            Base::Gaussian { components: vec![(1.0, 1.0)] },
+            Base::Gaussian { components: vec![(1.0, 0.05)] },
+            Base::Gaussian { components: vec![(1.0, 6.0)] },
+            Base::Gaussian { components: vec![(0.2, 0.0), (0.6, 1.0), (0.2, 2.0)] },
+            Base::Laplace { epsilon: 0.05 },
+            Base::Laplace { epsilon: 2.0 },
+            Base::DiscreteLaplace { scale: 2.0, sensitivity: 4.0 },
+            Base::DiscreteGaussian { sigma: 1.3, sensitivity: 2.0 },
+            Base::RoundedGaussian { sigma: 2.0, sensitivity: 3.0 },
+        ];
+        for base in bases {
+            for rate in [1.0, 0.3, 0.001] {
+                for direction in [Direction::Remove, Direction::Add] {
+                    found.push(Pair { base: base.clone(), rate, direction });
+                }
+            }
+        }
+        found.extend([approximate(0.7, 0.0), approximate(0.7, 1e-3), gaussian(20.0, 0.01)]);
+        found
+    }
+
+    #[test]
+    fn grids_enclose_every_pair_and_close_in() {
+        for pair in pairs() {
+            for h in [0.1, 0.0037] {
+                let grid = Grid { h, tail: 1e-20, pieces: 4 };
+                let (above, below) = (from_above(&pair, grid), from_below(&pair, grid, 1.0));
+                let total: f64 = below.mass.iter().sum();
+                let most = above.mass.iter().sum::<f64>() + above.infinite;
+                assert!(total + below.infinite <= 1.0 && most >= 1.0 - 1e-15 && most < 1.0 + 1e-12, "{pair:?} {h}: {total} {most}");
+                assert!(below.mass.iter().all(|&mass| mass >= 0.0));
+                let largest = pair.extremes().0.min(3.0);
+                let mut widest = 0.0_f64;
+                for step in 0..12 {
+                    let epsilon = largest * f64::from(step) / 12.3;
+                    let exact = pair.delta(epsilon);
+                    let (high, low) = (delta(&above, h, epsilon - SNAP * h), delta(&below, h, epsilon + SNAP * h));
+                    let context = || format!("{pair:?} h {h} epsilon {epsilon}: {low} {exact} {high}");
+                    assert!(low <= exact * (1.0 + 1e-11) && exact <= high * (1.0 + 1e-11), "{}", context());
+                    widest = widest.max(high - low);
+                }
+                if std::env::var("SHOW").is_ok() { eprintln!("{pair:?} {h} widest {widest:e}"); }
             }
         }
     }

@@ -335,9 +335,11 @@ impl Pair {
     fn interval(&self, span: Span, pieces: u32, visit: &mut impl FnMut(Cell)) {
         let Span { index, h, start, end, falls } = span;
         let width = end - start;
+        // The logarithms of densities change at most this fast.
         let scale = match &self.base {
-            Base::Laplace { epsilon } => 0.5 * epsilon,
-            _ => start.abs().max(end.abs()).max(1.0),
+            Base::Laplace { epsilon } => 2.0 * epsilon,
+            Base::Gaussian { components } => components.iter().fold(start.abs().max(end.abs()).max(1.0), |most, part| most.max(part.1)),
+            _ => 1.0,
         };
         let count = (width * scale * 2.0).ceil().max(f64::from(pieces));
         let step = width / count;
