@@ -46,11 +46,6 @@ impl Decimal {
     pub(super) fn half(&self) -> Self {
         Self(&self.0 / UBig::from(2_u8))
     }
-
-    /// The sum; none if a number has no decimal.
-    pub(super) fn sum(numbers: impl IntoIterator<Item = f64>) -> Option<Self> {
-        numbers.into_iter().try_fold(Self::default(), |sum, number| Some(sum.plus(&Self::of(number)?)))
-    }
 }
 
 #[cfg(test)]
@@ -60,7 +55,7 @@ mod tests {
 
     #[test]
     fn sums_are_those_of_the_decimals() {
-        let sum = |numbers: &[f64]| Decimal::sum(numbers.iter().copied()).unwrap();
+        let sum = |numbers: &[f64]| numbers.iter().fold(Decimal::default(), |sum, number| sum.plus(&Decimal::of(*number).unwrap()));
         assert_eq!(sum(&[0.1, 0.2]), Decimal::of(0.3).unwrap());
         assert_eq!(sum(&[0.1; 10]), Decimal::of(1.0).unwrap());
         assert_eq!(sum(&[1e-300, 1.0]).minus(&Decimal::of(1.0).unwrap()), Decimal::of(1e-300).unwrap());
