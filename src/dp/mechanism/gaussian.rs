@@ -3,10 +3,12 @@
 use super::laplace::noisy;
 use super::number::{over, positive, scaled, square_root_up, told_down, told_up};
 use super::sensitivity::L2Sensitivity;
+use crate::dp::accounting::gaussian;
 use crate::dp::event::PrivacyEvent;
 use crate::dp::noise;
 use crate::dp::rational::Rational;
 use crate::error::Result;
+use crate::units::{Delta, Epsilon};
 use rand::CryptoRng;
 
 /// Adds discrete Gaussian noise, P(x) ∝ exp(−x² / 2σ²), to whole numbers.
@@ -53,6 +55,12 @@ impl DiscreteGaussianMechanism {
     #[must_use]
     pub fn sigma(&self) -> &Rational {
         self.law.sigma()
+    }
+
+    /// The law of its noise: with it [`add_noise`](crate::dp::noise::add_noise) works on an Arrow array.
+    #[must_use]
+    pub fn law(&self) -> &noise::DiscreteGaussian {
+        &self.law
     }
 
     /// ρ at this sensitivity, exactly.
@@ -130,10 +138,39 @@ impl RoundedGaussianMechanism {
         Self::from_sigma(&square_root_up(&over(&sensitivity.square(), &mu.times(mu))?))
     }
 
+    /// The least noise that is (ε, δ)-differentially private at this sensitivity: the analytic calibration, rounded up.
+    ///
+    /// ```
+    /// use backmask::dp::mechanism::{L2Sensitivity, RoundedGaussianMechanism};
+    /// use backmask::units::{Delta, Epsilon};
+    ///
+    /// let one = L2Sensitivity::from_square(1)?;
+    /// let mechanism = RoundedGaussianMechanism::from_epsilon(Epsilon::new(1.0)?, Delta::new(1e-6)?, one)?;
+    /// assert!((mechanism.sigma().to_f64() - 4.2247).abs() < 1e-4);
+    /// # Ok::<(), backmask::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// δ is 0, or σ lies outside [2⁻²⁰, 2⁵⁰].
+    ///
+    /// # References
+    /// Balle and Wang, *Improving the Gaussian mechanism for differential privacy* (2018), algorithm 1.
+    pub fn from_epsilon(epsilon: Epsilon, delta: Delta, sensitivity: L2Sensitivity) -> Result<Self> {
+        // The closed form has a relative error below 10⁻¹².
+        let mu = gaussian::mu(epsilon, Delta::new(delta.get() * (1.0 - 1e-10))?)?;
+        Self::from_mu(&Rational::try_from(mu)?, sensitivity)
+    }
+
     /// σ before rounding.
     #[must_use]
     pub fn sigma(&self) -> &Rational {
         self.law.sigma()
+    }
+
+    /// The law of its noise: with it [`add_noise`](crate::dp::noise::add_noise) works on an Arrow array.
+    #[must_use]
+    pub fn law(&self) -> &noise::RoundedGaussian {
+        &self.law
     }
 
     /// μ² at this sensitivity, exactly.

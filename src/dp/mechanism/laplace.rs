@@ -61,6 +61,12 @@ impl DiscreteLaplaceMechanism {
         self.law.scale()
     }
 
+    /// The law of its noise: with it [`add_noise`](crate::dp::noise::add_noise) works on an Arrow array.
+    #[must_use]
+    pub fn law(&self) -> &noise::DiscreteLaplace {
+        &self.law
+    }
+
     /// ε at this sensitivity, exactly.
     ///
     /// # Errors

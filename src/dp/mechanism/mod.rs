@@ -13,7 +13,7 @@
 //!
 //! Each is made from a privacy parameter or from a noise parameter, and gives the [event](crate::dp::event::PrivacyEvent) that the accountant and the
 //! [ledger](crate::dp::ledger) want. Inputs are whole numbers and parameters are exact, so that a [sensitivity](L1Sensitivity) is what it says; [`largest_change`] measures it in
-//! tests. Noise is drawn from the generator that the caller hands in: for a release, one that was seeded by the operating system and never before.
+//! tests. Noise is drawn from the generator that the caller hands in: for a release that of [`release_rng`].
 
 mod choose;
 mod gaussian;
@@ -21,8 +21,11 @@ mod geometric;
 mod laplace;
 mod local;
 mod number;
+mod random;
 mod sensitivity;
 mod sparse;
+#[cfg(test)]
+mod tests;
 mod threshold;
 
 pub use choose::{Choice, Direction, Method};
@@ -30,6 +33,7 @@ pub use gaussian::{DiscreteGaussianMechanism, RoundedGaussianMechanism};
 pub use geometric::TruncatedGeometric;
 pub use laplace::DiscreteLaplaceMechanism;
 pub use local::{OptimizedUnaryEncoding, RandomizedResponse};
+pub use random::{release_rng, reproducible_rng};
 pub use sensitivity::{Change, L1Sensitivity, L2Sensitivity, change_between, largest_change};
 pub use sparse::{AboveThreshold, AboveThresholdRun};
 pub use threshold::{GaussianThreshold, LaplaceThreshold};
