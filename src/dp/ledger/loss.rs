@@ -48,7 +48,32 @@ pub(super) fn costs_at_most<'a>(events: impl IntoIterator<Item = &'a PrivacyEven
     {
         return Ok(true);
     }
-    Ok(account(&events)?.delta(epsilon)?.upper <= delta)
+    if account(&events)?.delta(epsilon)?.upper <= delta {
+        return Ok(true);
+    }
+    // Beside events that have a ρ only, the accountant composes no δ: they add up.
+    let Some((rest, failing)) = without_exceptions(&events) else { return Ok(false) };
+    Ok(account(&rest)?.delta(epsilon)?.upper + failing <= delta)
+}
+
+/// The events without what happens with probability δ, and the sum of those probabilities, rounded up: outside an event of probability δ an (ε, δ)-differentially private mechanism
+/// is ε-differentially private (Kairouz, Oh, Viswanath 2015).
+fn without_exceptions(events: &[PrivacyEvent]) -> Option<(Vec<PrivacyEvent>, f64)> {
+    let mut failing = Decimal::default();
+    let mut rest = Vec::new();
+    for event in events {
+        match *event {
+            PrivacyEvent::Approximate { epsilon, delta, count } | PrivacyEvent::TruncatedGeometric { epsilon, delta, count, .. } => {
+                failing = failing.plus(&Decimal::of(delta)?.times(count));
+                if epsilon > 0.0 {
+                    rest.push(PrivacyEvent::Pure { epsilon, count });
+                }
+            }
+            _ => rest.push(event.clone()),
+        }
+    }
+    let delta = failing.to_f64();
+    Some((rest, if Decimal::of(delta)? < failing { delta.next_up() } else { delta }))
 }
 
 /// An upper bound on their ε at δ; infinite if there is none.
@@ -76,23 +101,8 @@ pub(super) fn gaussian(events: &[PrivacyEvent]) -> Option<Gaussian> {
     if sums(events).is_some() {
         return None;
     }
-    let mut failing = Decimal::default();
-    let mut rest = Vec::new();
-    for event in events {
-        match *event {
-            PrivacyEvent::Approximate { epsilon, delta, count } | PrivacyEvent::TruncatedGeometric { epsilon, delta, count, .. } => {
-                failing = failing.plus(&Decimal::of(delta)?.times(count));
-                // Outside an event of probability δ it is ε-differentially private (Kairouz, Oh, Viswanath 2015).
-                if epsilon > 0.0 {
-                    rest.push(PrivacyEvent::Pure { epsilon, count });
-                }
-            }
-            _ => rest.push(event.clone()),
-        }
-    }
+    let (rest, delta) = without_exceptions(events)?;
     let mu = account(&rest).ok()?.gdp_mu()? * (1.0 + MARGIN);
-    let delta = failing.to_f64();
-    let delta = if Decimal::of(delta)? < failing { delta.next_up() } else { delta };
     (mu.is_finite() && delta < 1.0).then_some(Gaussian { mu, delta })
 }
 

@@ -186,6 +186,11 @@ fn a_declaration_that_is_too_small_is_refused_before_anything_is_spent() {
     assert!(matches!(ledger.reserve(&declare(vec![noise(2.0)], 0.49, 0.0)), Err(Error::Parameter { name: "epsilon", .. })));
     drop(ledger.reserve(&declare(vec![noise(2.0)], 0.5, 0.0)).unwrap());
     drop(ledger.reserve(&declare(vec![noise(3.0), noise(3.0), noise(3.0)], 1.0, 0.0)).unwrap());
+    // A δ beside events that have a ρ only adds up: 2ρ = 0.02 is δ = 1.3e-8 at ε = 1.
+    let list = || vec![PrivacyEvent::Zcdp { rho: 0.01, count: 2 }, PrivacyEvent::Approximate { epsilon: 0.0, delta: 1e-7, count: 1 }];
+    assert!(matches!(ledger.reserve(&declare(list(), 1.0, 1e-7)), Err(Error::Parameter { name: "epsilon", .. })));
+    let (_, mut other) = quiet(budget(1.0, 1e-6), None);
+    drop(other.reserve(&declare(list(), 1.0, 1e-6)).unwrap());
     let gaussian = PrivacyEvent::Gdp { mu: 0.5, count: 1 };
     // δ = 6.8e-6 at ε = 2.
     assert!(matches!(ledger.reserve(&declare(vec![gaussian.clone()], 2.0, 1e-6)), Err(Error::Parameter { name: "epsilon", .. })));
