@@ -183,7 +183,7 @@ fn checked(events: Vec<PrivacyEvent>) -> Result<Vec<PrivacyEvent>> {
 /// use backmask::units::Delta;
 ///
 /// let mechanism = GaussianThreshold::new(&"0.25".parse()?, Delta::new(5e-7)?, 100)?;
-/// assert_eq!((mechanism.sigma().to_string().as_str(), mechanism.threshold()), ("40", 232));
+/// assert_eq!((mechanism.sigma().to_string().as_str(), mechanism.threshold()), ("40", 231));
 /// # Ok::<(), backmask::Error>(())
 /// ```
 ///
