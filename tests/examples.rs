@@ -5,6 +5,7 @@ mod assessing;
 mod failures;
 mod kills;
 mod newcomer;
+mod noise;
 mod policies;
 mod pseudonymizing;
 mod pseudonyms;
