@@ -143,6 +143,38 @@ impl Account {
         super::gdp::mu(&self.events)
     }
 
+    /// The most true positives that a test of membership can have at a rate of false positives: for every ε it is at most δ(ε) + e^ε α.
+    ///
+    /// # Errors
+    /// `false_positives` lies outside \[0, 1\].
+    pub fn true_positives(&self, false_positives: f64) -> Result<f64> {
+        if !(0.0..=1.0).contains(&false_positives) {
+            return Err(Error::Parameter { name: "false_positives", problem: "must be a number from 0 to 1".to_owned() });
+        }
+        if self.parts.parts.is_empty() && self.parts.dominated {
+            return Ok(false_positives);
+        }
+        if let Some(mu) = self.gdp_mu().filter(|_| self.parts.only_gaussian.is_some()) {
+            return Ok(gaussian::true_positives(false_positives, mu));
+        }
+        // The curve is close near its target: there the two terms are of the same size.
+        let target = Target::Delta(false_positives.clamp(1e-30, 0.9));
+        let curves: Vec<Curves> = self.parts.directions().iter().map(|&direction| self.curves(direction, target)).collect();
+        let delta = |epsilon: f64| {
+            if self.parts.dominated {
+                curves.iter().map(|curves| curves.above.delta(epsilon)).fold(0.0, f64::max)
+            } else {
+                rdp::delta(&self.events, epsilon).unwrap_or(1.0)
+            }
+        };
+        let reach = if self.parts.dominated { curves.iter().map(|curves| curves.above.reach()).fold(1.0, f64::max) } else { 100.0 };
+        // Convex in e^ε and in e^(−ε): each side has one minimum.
+        let low = zcdp::least(|epsilon| delta(epsilon) + epsilon.exp() * false_positives, 0.0, reach).1;
+        let high = zcdp::least(|epsilon| 1.0 - (-epsilon).exp() * (1.0 - delta(epsilon) - false_positives), 0.0, reach).1;
+        let most = low.min(high).min(delta(0.0) + false_positives).min(1.0);
+        Ok(self.gdp_mu().map_or(most, |mu| most.min(gaussian::true_positives(false_positives, mu))))
+    }
+
     fn alone(&self, direction: Direction, epsilon: f64) -> Option<f64> {
         match self.parts.parts.as_slice() {
             [part] if part.count == 1 => match (&part.above, &part.below) {

@@ -1,6 +1,7 @@
 //! What mechanisms cost, alone and together.
 
 mod account;
+pub mod calibrate;
 mod compose;
 #[cfg(test)]
 mod constants;
@@ -13,6 +14,10 @@ mod pair;
 mod parts;
 mod quadrature;
 pub mod rdp;
+mod selection;
+#[cfg(test)]
+mod tests;
+pub mod tradeoff;
 pub mod zcdp;
 
 pub use account::{Account, account};
