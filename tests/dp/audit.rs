@@ -34,7 +34,8 @@ mod slow_tier {
     #[test]
     #[ignore = "takes about a minute"]
     fn slow_tier_power_of_audits() {
-        for (epsilon, runs, seed) in [(0.5, 10_000, 1), (1.0, 10_000, 2), (3.0, 10_000, 3), (1.0, 100_000, 4)] {
+        for (epsilon, runs, least, seed) in [(0.5, 10_000, 0.8, 1), (1.0, 10_000, 0.98, 2), (3.0, 10_000, 0.98, 3), (1.0, 100_000, 0.98, 4)]
+        {
             let [right, quarter, root, double] =
                 [(16, 0), (20, 1), (23, 2), (32, 3)].map(|(wrong, add)| refuted(epsilon, runs, wrong, 10 * seed + add));
             println!(
@@ -43,7 +44,7 @@ mod slow_tier {
             );
             // 5 % at most are promised; of 200, 20 or more come by chance less than once in 500 times.
             assert!(right.0 < 0.1, "false alarms: {}", right.0);
-            assert!(double.0 > 0.95, "ε = {epsilon}: a factor of 2 was seen in {} only", double.0);
+            assert!(double.0 > least, "ε = {epsilon}: a factor of 2 was seen in {} only", double.0);
             assert!(quarter.0 <= root.0 + 0.05 && root.0 <= double.0 + 0.05);
         }
     }

@@ -30,30 +30,30 @@ const MOST_THRESHOLDS: usize = 128;
 /// differential privacy* (2018); Dong, Roth, Su, *Gaussian differential privacy* (2022) for μ.
 #[derive(Debug, Clone)]
 pub struct TwoWorlds {
-    absent: Halves,
-    present: Halves,
+    absent: Runs,
+    present: Runs,
 }
 
-/// The first half chooses a test, the second half is what it is tried on.
+/// The first quarter chooses a test, the rest is what it is tried on.
 #[derive(Debug, Clone)]
-struct Halves {
+struct Runs {
     choosing: BTreeMap<i64, u64>,
     trying: BTreeMap<i64, u64>,
     runs: (u64, u64),
 }
 
-impl Halves {
+impl Runs {
     fn new(outputs: &[i64]) -> Result<Self> {
         if outputs.len() < 2 {
             return Err(Error::Parameter { name: "outputs", problem: "must be at least 2 for each pool".to_owned() });
         }
-        let count = |half: &[i64]| {
-            half.iter().fold(BTreeMap::new(), |mut counts, output| {
+        let count = |part: &[i64]| {
+            part.iter().fold(BTreeMap::new(), |mut counts, output| {
                 *counts.entry(*output).or_insert(0) += 1;
                 counts
             })
         };
-        let (first, second) = outputs.split_at(outputs.len() / 2);
+        let (first, second) = outputs.split_at(outputs.len().div_ceil(4));
         Ok(Self { choosing: count(first), trying: count(second), runs: (first.len() as u64, second.len() as u64) })
     }
 }
@@ -105,13 +105,13 @@ impl Rates {
 }
 
 impl TwoWorlds {
-    /// From the outputs of runs in which the person was absent, and of runs in which they were present. They must be in an order that says nothing about them: the first half of
-    /// each chooses the test, the second half counts.
+    /// From the outputs of runs in which the person was absent, and of runs in which they were present. They must be in an order that says nothing about them: the first quarter
+    /// of each chooses the test, the rest counts.
     ///
     /// # Errors
     /// Fewer than two runs of either.
     pub fn from_outputs(absent: impl AsRef<[i64]>, present: impl AsRef<[i64]>) -> Result<Self> {
-        Ok(Self { absent: Halves::new(absent.as_ref())?, present: Halves::new(present.as_ref())? })
+        Ok(Self { absent: Runs::new(absent.as_ref())?, present: Runs::new(present.as_ref())? })
     }
 
     /// Runs both worlds `runs` times.
@@ -156,8 +156,8 @@ impl TwoWorlds {
     }
 
     fn rates(&self, threshold: i64, upward: bool, choosing: bool) -> Rates {
-        let of = |halves: &Halves| {
-            let (counts, runs) = if choosing { (&halves.choosing, halves.runs.0) } else { (&halves.trying, halves.runs.1) };
+        let of = |world: &Runs| {
+            let (counts, runs) = if choosing { (&world.choosing, world.runs.0) } else { (&world.trying, world.runs.1) };
             (count(counts, |output| output >= threshold), runs)
         };
         let rates = Rates { absent: of(&self.absent), present: of(&self.present) };
