@@ -7,7 +7,7 @@ use statrs::function::erf::erfc_inv;
 use std::collections::BTreeMap;
 
 /// Thresholds that are tried; more would not be nearer to the best.
-const MOST_THRESHOLDS: usize = 128;
+const MOST_THRESHOLDS: usize = 64;
 
 /// Outputs of a mechanism on two pools that differ by one person, as whole numbers: the output itself, or any function of it, such as how well it fits to that person.
 ///
@@ -39,7 +39,7 @@ pub struct TwoWorlds {
 struct Runs {
     choosing: BTreeMap<i64, u64>,
     trying: BTreeMap<i64, u64>,
-    runs: (u64, u64),
+    sizes: (u64, u64),
 }
 
 impl Runs {
@@ -54,7 +54,7 @@ impl Runs {
             })
         };
         let (first, second) = outputs.split_at(outputs.len().div_ceil(4));
-        Ok(Self { choosing: count(first), trying: count(second), runs: (first.len() as u64, second.len() as u64) })
+        Ok(Self { choosing: count(first), trying: count(second), sizes: (first.len() as u64, second.len() as u64) })
     }
 }
 
@@ -157,7 +157,7 @@ impl TwoWorlds {
 
     fn rates(&self, threshold: i64, upward: bool, choosing: bool) -> Rates {
         let of = |world: &Runs| {
-            let (counts, runs) = if choosing { (&world.choosing, world.runs.0) } else { (&world.trying, world.runs.1) };
+            let (counts, runs) = if choosing { (&world.choosing, world.sizes.0) } else { (&world.trying, world.sizes.1) };
             (count(counts, |output| output >= threshold), runs)
         };
         let rates = Rates { absent: of(&self.absent), present: of(&self.present) };
@@ -181,9 +181,9 @@ impl TwoWorlds {
         let mut most = 0.0_f64;
         for (more, less) in [(&self.present, &self.absent), (&self.absent, &self.present)] {
             let share = |counts: &BTreeMap<i64, u64>, runs: u64, output: i64| real(counts.get(&output).copied().unwrap_or(0)) / real(runs);
-            let inside = |output: i64| share(&more.choosing, more.runs.0, output) > grow * share(&less.choosing, less.runs.0, output);
-            let low = clopper_pearson_lower(count(&more.trying, inside), more.runs.1, each)?;
-            let high = clopper_pearson_upper(count(&less.trying, inside), less.runs.1, each)?;
+            let inside = |output: i64| share(&more.choosing, more.sizes.0, output) > grow * share(&less.choosing, less.sizes.0, output);
+            let low = clopper_pearson_lower(count(&more.trying, inside), more.sizes.1, each)?;
+            let high = clopper_pearson_upper(count(&less.trying, inside), less.sizes.1, each)?;
             most = most.max(low - grow * high);
         }
         Ok(most)
