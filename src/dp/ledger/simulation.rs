@@ -130,10 +130,6 @@ pub(super) struct Faults {
     pub(super) failing: Option<u32>,
 }
 
-impl Faults {
-    pub(super) const NONE: Self = Self { broken: Broken::Nothing, crash_at: None, kill: None, failing: None };
-}
-
 #[derive(Debug)]
 pub(super) struct Machine {
     state: Mutex<State>,
@@ -196,10 +192,6 @@ impl Machine {
         state.pass();
         drop(state);
         self.turns.notify_all();
-    }
-
-    pub(super) fn steps(&self) -> usize {
-        self.state().steps
     }
 
     pub(super) fn writer(self: &Arc<Self>, number: usize) -> Arc<Writer> {
