@@ -20,9 +20,13 @@ use std::cmp::Ordering;
 /// `bound` is 0.
 ///
 /// ```
-/// let mut rng = rand::rngs::ChaCha20Rng::from_rng(&mut rand::rngs::SysRng);
-/// # use rand::SeedableRng;
-/// assert!(backmask::dp::noise::uniform_below(6, &mut rng)? < 6);
+/// use backmask::dp::noise::{bernoulli, bernoulli_exp, uniform_below};
+/// use rand::{SeedableRng, rngs::{ChaCha20Rng, SysRng}};
+///
+/// let mut rng = ChaCha20Rng::try_from_rng(&mut SysRng).expect("the system has random numbers");
+/// assert!(uniform_below(6, &mut rng)? < 6);
+/// assert!(!bernoulli(&"0".parse()?, &mut rng)?, "probability 0");
+/// assert!(bernoulli_exp(&"0".parse()?, &mut rng), "probability exp(-0)");
 /// # Ok::<(), backmask::Error>(())
 /// ```
 pub fn uniform_below(bound: u64, rng: &mut dyn CryptoRng) -> Result<u64> {

@@ -50,8 +50,8 @@ use rand::CryptoRng;
 /// become its ends, which is a function of the exact draw; with a scale of at most 2⁵⁰ that has a probability below 2⁻¹¹⁰⁰⁰.
 ///
 /// # Security
-/// Who can predict the generator can subtract the noise: seed it from the operating system and never use a seed twice. Draws come in blocks of one or two random words each; the one
-/// to three draws of a hundred that are not decided at once are finished afterwards, so the *total* time of a block depends on the draws. What it reveals was measured
+/// Who can predict the generator can subtract the noise: seed it from the operating system and never use a seed twice. Draws come in blocks of one or two random words each; at
+/// most two of a hundred that are not decided at once are finished afterwards, so the *total* time of a block depends on the draws. What it reveals was measured
 /// and is stated in `docs/exactness.md`; publish nothing about the time a release took.
 pub trait Noise: Send + Sync + std::fmt::Debug {
     /// The name of the law, as in reports.

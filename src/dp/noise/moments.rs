@@ -113,7 +113,7 @@ pub(super) fn gaussian_tail(sigma: f64, t: i64) -> f64 {
 
 /// ln P(Z ≥ a) for a normal Z: from the complementary error function, or its asymptotic series where that vanishes.
 fn ln_normal_tail(a: f64) -> f64 {
-    if a < 20.0 {
+    if a < 37.0 {
         return (0.5 * erfc(a / SQRT_2)).ln();
     }
     let r = 1.0 / (a * a);

@@ -8,7 +8,7 @@
 //! 2. **Acceptance** with probability r = f(y) / (c · w(h)), where c is a rational constant that was computed from certified bounds so that r ≤ 1 everywhere. An accepted
 //!    proposal has the law ∝ w(h) · r = f(y) / c: exactly the target, whatever the weights are. Weights decide how often one is refused, never what comes out.
 //! 3. **The test** compares r with a uniform number V of which some digits are known. A draw is decided as soon as the interval of V is on one side of the interval of r. First
-//!    against a word that is below r everywhere in the strip (99 % of draws end there), then against bounds of r in 60-bit fixed point, then against bounds of any
+//!    against a word that is below r everywhere in the strip (over 98 % of draws end there), then against bounds of r in 60-bit fixed point, then against bounds of any
 //!    precision. Each step goes on with *the same V and the same y* and adds digits to them: no step draws again because it could not decide.
 //! 4. **The tail** is a geometric number of further strips (φ is convex, so f falls at least geometrically), drawn and accepted with integers of any length.
 //!
