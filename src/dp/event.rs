@@ -246,7 +246,7 @@ pub(in crate::dp) fn between(name: &'static str, value: f64, low: f64, high: f64
 }
 
 fn rate(value: f64) -> Result<()> {
-    if value >= 1e-12 && value <= 1.0 { Ok(()) } else { Err(domain("sampling_rate", "greater than 0 (at least 1e-12) and at most 1")) }
+    if (1e-12..=1.0).contains(&value) { Ok(()) } else { Err(domain("sampling_rate", "greater than 0 (at least 1e-12) and at most 1")) }
 }
 
 fn proper(delta: f64) -> Result<()> {

@@ -33,7 +33,7 @@ pub struct Account {
 /// # References
 /// Koskela, Jälkö, Prediger and Honkela, "Tight differential privacy for discrete-valued mechanisms and for the subsampled Gaussian mechanism using FFT", AISTATS 2021;
 /// Doroshenko, Ghazi, Kamath, Kumar and Manurangsi, "Connect the dots: tighter discrete approximations of privacy loss distributions", PETS 2022; Gopi, Lee and
-/// Wutschitz, "Numerical composition of differential privacy", NeurIPS 2021; Zhu, Dong and Wang, "Optimal accounting of differential privacy via characteristic
+/// Wutschitz, "Numerical composition of differential privacy", `NeurIPS` 2021; Zhu, Dong and Wang, "Optimal accounting of differential privacy via characteristic
 /// function", AISTATS 2022.
 ///
 /// ```
@@ -58,7 +58,7 @@ impl Account {
         let delta = delta.get();
         let pure = self.pure(delta);
         let (mut upper, mut lower) = (0.0_f64, 0.0_f64);
-        if self.parts.parts.is_empty() && self.parts.dominated {
+        if self.parts.all.is_empty() && self.parts.dominated {
             return Bounds { upper, lower };
         }
         if delta <= 0.0 {
@@ -94,12 +94,11 @@ impl Account {
         }
         let (mut upper, mut lower) = (0.0_f64, 0.0_f64);
         for &direction in self.parts.directions() {
-            let (above, below) = match self.alone(direction, epsilon) {
-                Some(delta) => (delta * (1.0 + EXACT), delta * (1.0 - EXACT)),
-                None => {
-                    let curves = self.curves(direction, Target::Epsilon(epsilon));
-                    (curves.above.delta(epsilon), curves.below.delta(epsilon))
-                }
+            let (above, below) = if let Some(delta) = self.alone(direction, epsilon) {
+                (delta * (1.0 + EXACT), delta * (1.0 - EXACT))
+            } else {
+                let curves = self.curves(direction, Target::Epsilon(epsilon));
+                (curves.above.delta(epsilon), curves.below.delta(epsilon))
             };
             upper = upper.max(above);
             lower = lower.max(below);
@@ -110,10 +109,10 @@ impl Account {
         if let Some(mu) = self.parts.only_gaussian {
             upper = gaussian::hockey_stick(epsilon, mu) * (1.0 + EXACT);
         }
-        if let Some((pure, infinite)) = self.bounded() {
-            if epsilon >= pure {
-                upper = upper.min(infinite);
-            }
+        if let Some((pure, infinite)) = self.bounded()
+            && epsilon >= pure
+        {
+            upper = upper.min(infinite);
         }
         let upper = upper.clamp(0.0, 1.0);
         Ok(Bounds { upper, lower: lower.clamp(0.0, upper) })
@@ -151,7 +150,7 @@ impl Account {
         if !(0.0..=1.0).contains(&false_positives) {
             return Err(Error::Parameter { name: "false_positives", problem: "must be a number from 0 to 1".to_owned() });
         }
-        if self.parts.parts.is_empty() && self.parts.dominated {
+        if self.parts.all.is_empty() && self.parts.dominated {
             return Ok(false_positives);
         }
         if let Some(mu) = self.gdp_mu().filter(|_| self.parts.only_gaussian.is_some()) {
@@ -175,8 +174,14 @@ impl Account {
         Ok(self.gdp_mu().map_or(most, |mu| most.min(gaussian::true_positives(false_positives, mu))))
     }
 
+    /// The same with a coarser grid: for tests without optimization.
+    #[cfg(test)]
+    pub(super) fn with_precision(self, precision: Precision) -> Self {
+        Self { precision, ..self }
+    }
+
     fn alone(&self, direction: Direction, epsilon: f64) -> Option<f64> {
-        match self.parts.parts.as_slice() {
+        match self.parts.all.as_slice() {
             [part] if part.count == 1 => match (&part.above, &part.below) {
                 (Some(above), Some(below)) if above == below => Some(directed(above, direction).delta(epsilon)),
                 _ => None,
@@ -186,9 +191,12 @@ impl Account {
     }
 
     fn curves(&self, direction: Direction, target: Target) -> Curves {
-        compose(&self.parts.parts, direction, target, self.precision).unwrap_or_else(|| {
+        compose(&self.parts.all, direction, target, self.precision).unwrap_or_else(|| {
             let infinite = self.bounded().map_or(1.0, |(_, infinite)| infinite);
-            Curves { above: Curve::only_infinite(infinite * (1.0 + EXACT), true), below: Curve::only_infinite(infinite * (1.0 - EXACT), false) }
+            Curves {
+                above: Curve::only_infinite(infinite * (1.0 + EXACT), true),
+                below: Curve::only_infinite(infinite * (1.0 - EXACT), false),
+            }
         })
     }
 
@@ -211,7 +219,9 @@ impl Account {
         let curves = self.curves(direction, Target::Delta(delta));
         let above = if self.parts.dominated && curves.above.infinite() < delta {
             let reach = curves.above.reach().max(0.0);
-            let high = std::iter::successors(Some(reach.max(1e-3)), |high| Some(high * 2.0)).take(40).find(|&high| curves.above.delta(high) <= delta);
+            let high = std::iter::successors(Some(reach.max(1e-3)), |high| Some(high * 2.0))
+                .take(40)
+                .find(|&high| curves.above.delta(high) <= delta);
             high.map_or(f64::INFINITY, |high| gaussian::first(0.0, high, |epsilon| curves.above.delta(epsilon) <= delta))
         } else {
             f64::INFINITY
@@ -239,7 +249,7 @@ impl Account {
         for &direction in self.parts.directions() {
             let mut sum = 0.0;
             finite = 0.0;
-            for part in &self.parts.parts {
+            for part in &self.parts.all {
                 let pair = directed(part.above.as_ref()?, direction);
                 let (high, infinite) = pair.most();
                 #[expect(clippy::cast_precision_loss, reason = "rounded up below")]

@@ -106,7 +106,7 @@ const MOST_PEOPLE: usize = 1000;
 /// A parameter outside its domain, or δ = 0 for a mechanism that needs one.
 ///
 /// # References
-/// Balle and Wang, ICML 2018 (Gaussian). Canonne, Kamath and Steinke, NeurIPS 2020 (discrete Gaussian). Gopi, Gulhane, Kulkarni, Shen, Shokouhi and Yekhanin,
+/// Balle and Wang, ICML 2018 (Gaussian). Canonne, Kamath and Steinke, `NeurIPS` 2020 (discrete Gaussian). Gopi, Gulhane, Kulkarni, Shen, Shokouhi and Yekhanin,
 /// "Differentially private set union", ICML 2020 (thresholds). Desfontaines, Voss, Gipson and Mandayam, PETS 2022 (truncated geometric).
 ///
 /// ```
@@ -133,7 +133,8 @@ pub fn calibrate(mechanism: Mechanism, goal: &Goal) -> Result<Calibration> {
     }
     #[expect(clippy::cast_precision_loss, reason = "at most 10^6")]
     let items = goal.max_items as f64;
-    let parameter = |value: f64| Calibration { parameter: Some(value), threshold: None, threshold_discrete: None, keep_probability: Vec::new() };
+    let parameter =
+        |value: f64| Calibration { parameter: Some(value), threshold: None, threshold_discrete: None, keep_probability: Vec::new() };
     match mechanism {
         Mechanism::Gaussian | Mechanism::RoundedGaussian => Ok(parameter(gaussian_sigma(sensitivity, epsilon, delta))),
         Mechanism::Laplace => Ok(parameter(laplace_scale(sensitivity, epsilon, delta))),
@@ -152,10 +153,15 @@ pub fn calibrate(mechanism: Mechanism, goal: &Goal) -> Result<Calibration> {
             let keep = keep(|n| gaussian_tail(threshold - n, sigma));
             // A rounded value reaches a whole number where the value itself reaches half less.
             let discrete = (threshold - sensitivity + sensitivity.ceil() + 0.5).ceil();
-            Ok(Calibration { parameter: Some(sigma), threshold: Some(threshold), threshold_discrete: Some(discrete), keep_probability: keep })
+            Ok(Calibration {
+                parameter: Some(sigma),
+                threshold: Some(threshold),
+                threshold_discrete: Some(discrete),
+                keep_probability: keep,
+            })
         }
         Mechanism::TruncatedGeometric => {
-            if sensitivity != 1.0 {
+            if (sensitivity - 1.0).abs() > 0.0 {
                 return Err(domain("sensitivity", "1 for truncated-geometric, which counts people"));
             }
             let keep_probability = truncated_geometric(epsilon / items, delta / items, MOST_PEOPLE);
@@ -252,7 +258,10 @@ pub fn smallest(events: impl Fn(f64) -> Vec<PrivacyEvent>, range: (f64, f64), ep
         return Err(domain("range", "two positive numbers, the smaller first"));
     }
     if !holds(high)? {
-        return Err(Error::Parameter { name: "range", problem: "must reach further: its upper end is not enough for this goal".to_owned() });
+        return Err(Error::Parameter {
+            name: "range",
+            problem: "must reach further: its upper end is not enough for this goal".to_owned(),
+        });
     }
     if holds(low)? {
         return Ok(low);

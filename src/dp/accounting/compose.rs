@@ -108,7 +108,8 @@ fn tilt(sketches: &[Sketch], target: Target, most: f64) -> f64 {
             return 0.0;
         }
         let (mut low, mut high) = ((1e-9 * most).ln(), most.ln());
-        let top: f64 = sketches.iter().map(|sketch| sketch.count * sketch.atoms.iter().fold(f64::NEG_INFINITY, |top, atom| top.max(atom.1))).sum();
+        let top: f64 =
+            sketches.iter().map(|sketch| sketch.count * sketch.atoms.iter().fold(f64::NEG_INFINITY, |top, atom| top.max(atom.1))).sum();
         for _ in 0..40 {
             let middle = f64::midpoint(low, high);
             let lambda = middle.exp();
@@ -479,12 +480,12 @@ impl Curve {
             let exponent = -lambda * (first + h * index(place) - plan.centre);
             sum += mass.max(0.0) * exponent.min(DEEPEST).exp();
         }
-        let least = |moments: &[f64], ends: &dyn Fn(f64) -> f64| {
+        let chernoff = |moments: &[f64], ends: &dyn Fn(f64) -> f64| {
             let bounds = moments.iter().zip(&plan.steps).map(|(moment, &step)| (moment - side.log - ends(step)).exp());
             bounds.fold(1.0, f64::min)
         };
-        let over = least(&side.up, &|step| step * last);
-        let under = least(&side.down, &|step| -step * (first - h));
+        let over = chernoff(&side.up, &|step| step * last);
+        let under = chernoff(&side.down, &|step| -step * (first - h));
         let unit = 2.0 * f64::EPSILON;
         let rounding = unit * (side.rounding + 12.0 * index(points).log2());
         let weights = if lambda > 0.0 { 1.0 / (2.0 * lambda * (2.0 * lambda + 1.0) * (lambda + 1.0) * h) } else { f64::INFINITY };

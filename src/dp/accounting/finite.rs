@@ -61,18 +61,12 @@ impl Losses {
         Some(Self { atoms, infinite: -finite.exp_m1() })
     }
 
-    /// δ at any ε.
+    /// δ at any ε: what the composition on a grid is compared with.
+    #[cfg(test)]
     pub(super) fn delta(&self, epsilon: f64) -> f64 {
-        let finite: f64 = self.atoms.iter().take_while(|atom| atom.0 > epsilon).map(|&(loss, mass)| -mass * (epsilon - loss).exp_m1()).sum();
+        let finite: f64 =
+            self.atoms.iter().take_while(|atom| atom.0 > epsilon).map(|&(loss, mass)| -mass * (epsilon - loss).exp_m1()).sum();
         self.infinite + finite
-    }
-
-    pub(super) fn infinite(&self) -> f64 {
-        self.infinite
-    }
-
-    pub(super) fn largest(&self) -> f64 {
-        self.atoms.first().map_or(0.0, |atom| atom.0)
     }
 
     /// The smallest μ for which these losses are μ-GDP: the trade-off curve is a polygon, and a Gaussian's, which is convex, is below it if it is at its corners.

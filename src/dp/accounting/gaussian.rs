@@ -1,6 +1,6 @@
 //! The Gaussian mechanism in closed form.
 //!
-//! Everything depends on μ = L2 sensitivity / σ alone; k runs with μ₁ … μ_k are together one run with μ = √Σ μᵢ².
+//! Everything depends on μ = L2 sensitivity / σ alone; k runs with μ₁ … `μ_k` are together one run with μ = √Σ μᵢ².
 
 use super::normal::{PEAK, cdf, central, density, mills, quantile};
 use super::quadrature::{TEN, integral};

@@ -48,7 +48,7 @@ pub(super) struct Cell {
     pub(super) index: i64,
     /// Probability under P.
     pub(super) mass: f64,
-    /// E_P[1 − exp(index·h − loss)] on the piece.
+    /// `E_P`[1 − exp(index·h − loss)] on the piece.
     pub(super) excess: f64,
 }
 
@@ -59,8 +59,6 @@ pub(super) struct Ends {
     pub(super) infinite: f64,
     /// At most this probability lies above all cells.
     pub(super) above: f64,
-    /// The loss of that part is at least this index times h.
-    pub(super) above_index: i64,
     /// At most this probability lies below all cells, where the loss is at most `below_index`·h.
     pub(super) below: f64,
     /// See `below`.
@@ -235,9 +233,10 @@ impl Pair {
     fn position(&self, value: f64) -> f64 {
         let t = ln_unmix(self.rate, value);
         match &self.base {
-            Base::Gaussian { components } => match components.as_slice() {
-                [(_, shift)] => t / shift + 0.5 * shift,
-                _ => {
+            Base::Gaussian { components } => {
+                if let [(_, shift)] = components.as_slice() {
+                    t / shift + 0.5 * shift
+                } else {
                     let (mut low, mut high) = (-60.0, 60.0);
                     while self.ratio(high) < t {
                         high *= 2.0;
@@ -248,7 +247,7 @@ impl Pair {
                     }
                     f64::midpoint(low, high)
                 }
-            },
+            }
             Base::Laplace { epsilon } => (0.5 * (t / epsilon + 1.0)).clamp(0.0, 1.0),
             _ => 0.0,
         }
@@ -286,15 +285,14 @@ impl Pair {
                 Ends::default()
             }
             _ => {
-                let (mut last, mut top) = (0, None);
+                let mut last = 0;
                 let infinite = self.atoms(tail, |mass, loss| {
                     let cell = atom_cell(mass, loss, h);
                     last = cell.index;
-                    top.get_or_insert(cell.index);
                     visit(cell);
                 });
                 let cut = self.cut(tail);
-                Ends { infinite, above: cut, above_index: top.unwrap_or(0), below: cut, below_index: last + 1 }
+                Ends { infinite, above: cut, below: cut, below_index: last + 1 }
             }
         }
     }
@@ -332,8 +330,9 @@ impl Pair {
         if matches!(self.base, Base::Laplace { .. }) {
             return Ends::default();
         }
-        let (above, below) = if falls { (self.tail(high, true), self.tail(low, false)) } else { (self.tail(low, false), self.tail(high, true)) };
-        Ends { infinite: 0.0, above, above_index: top, below, below_index: bottom + 1 }
+        let (above, below) =
+            if falls { (self.tail(high, true), self.tail(low, false)) } else { (self.tail(low, false), self.tail(high, true)) };
+        Ends { infinite: 0.0, above, below, below_index: bottom + 1 }
     }
 
     /// Cells of one interval of the grid.
@@ -431,15 +430,24 @@ impl Pair {
                 // Above a thousand cells a standard deviation whole numbers are put together: that is post-processing.
                 let group = (sigma / 1000.0).ceil().max(1.0);
                 let reach = ((sigma * -quantile(tail.clamp(1e-300, 0.1)) + 1.0) / group).ceil() * group;
-                over(-reach, ((s + reach) / group).ceil() * group, group, Box::new(|x| rounded_cell((x - 0.5) / sigma, (x - 0.5 + group) / sigma, mu)));
+                over(
+                    -reach,
+                    ((s + reach) / group).ceil() * group,
+                    group,
+                    Box::new(|x| rounded_cell((x - 0.5) / sigma, (x - 0.5 + group) / sigma, mu)),
+                );
                 0.0
             }
             Base::Finite { atoms, infinite } => {
                 if remove {
-                    atoms.iter().for_each(|&(t, mass)| atom(mass.ln(), t));
+                    for &(t, mass) in atoms {
+                        atom(mass.ln(), t);
+                    }
                     self.rate * infinite
                 } else {
-                    atoms.iter().rev().for_each(|&(t, mass)| atom(mass.ln(), t));
+                    for &(t, mass) in atoms.iter().rev() {
+                        atom(mass.ln(), t);
+                    }
                     0.0
                 }
             }

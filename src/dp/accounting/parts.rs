@@ -7,7 +7,7 @@ use crate::dp::event::PrivacyEvent;
 /// What all runs of all events are, in few parts.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Parts {
-    pub(super) parts: Vec<Part>,
+    pub(super) all: Vec<Part>,
     /// Whether every event has a dominating pair, so that the parts bound the whole from above.
     pub(super) dominated: bool,
     /// μ if all events are Gaussian or μ-GDP: then the bound from above has a closed form.
@@ -100,16 +100,16 @@ impl Parts {
     }
 
     fn add(&mut self, above: Option<Pair>, below: Option<Pair>, count: u64) {
-        match self.parts.iter_mut().find(|part| part.above == above && part.below == below) {
+        match self.all.iter_mut().find(|part| part.above == above && part.below == below) {
             Some(part) => part.count = part.count.saturating_add(count),
-            None => self.parts.push(Part { above, below, count }),
+            None => self.all.push(Part { above, below, count }),
         }
     }
 
     /// Directions that must be looked at.
     pub(super) fn directions(&self) -> &'static [Direction] {
         let symmetric = |pair: &Option<Pair>| pair.as_ref().is_none_or(Pair::is_symmetric);
-        if self.parts.iter().all(|part| symmetric(&part.above) && symmetric(&part.below)) {
+        if self.all.iter().all(|part| symmetric(&part.above) && symmetric(&part.below)) {
             &[Direction::Remove]
         } else {
             &[Direction::Remove, Direction::Add]

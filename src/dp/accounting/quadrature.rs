@@ -4,7 +4,7 @@
 type Rule = &'static [(f64, f64)];
 
 /// Three nodes.
-pub(super) const THREE: Rule = &[(0.0, 0.888_888_888_888_888_9), (0.774_596_669_241_483_4, 0.555_555_555_555_555_6)];
+pub(super) const THREE: Rule = &[(0.0, 0.888_888_888_888_889), (0.774_596_669_241_483_4, 0.555_555_555_555_555_6)];
 
 /// Five nodes.
 pub(super) const FIVE: Rule = &[

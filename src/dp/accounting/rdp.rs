@@ -1,4 +1,4 @@
-//! Rényi differential privacy: the divergences D_α of neighbours, which add up over runs.
+//! Rényi differential privacy: the divergences `D_α` of neighbours, which add up over runs.
 
 use super::pair::ln_mixture;
 use super::quadrature::{TEN, nodes};
@@ -39,7 +39,7 @@ fn order(alpha: f64) -> Result<()> {
     if alpha > 1.0 && alpha <= 1e6 { Ok(()) } else { Err(domain("alpha", "greater than 1 and at most 1e6")) }
 }
 
-/// D_α of one run of the Gaussian mechanism with the given noise multiplier on a Poisson sample, at any real order, the larger of both directions.
+/// `D_α` of one run of the Gaussian mechanism with the given noise multiplier on a Poisson sample, at any real order, the larger of both directions.
 ///
 /// The moment E[(1 − q + q e^{(2x − 1)/(2σ²)})^α] over x ~ N(0, σ²) is a sum of positive terms by the trapezoidal rule, which converges exponentially here: there is no
 /// alternating series at fractional orders.
@@ -114,7 +114,7 @@ fn laplace(epsilon: f64, rate: f64, alpha: f64) -> f64 {
     ((moment(alpha).max(moment(1.0 - alpha)) + 1e-14) / (alpha - 1.0)).max(0.0)
 }
 
-/// D_α of randomized response, the largest of all ε-differentially private mechanisms.
+/// `D_α` of randomized response, the largest of all ε-differentially private mechanisms.
 fn pure(epsilon: f64, alpha: f64) -> f64 {
     if epsilon < 1e-3 {
         return alpha * rho_of_pure(epsilon);
@@ -142,7 +142,7 @@ fn discrete_laplace(scale: f64, sensitivity: f64, alpha: f64) -> f64 {
     ((sum.ln() + 1e-14) / (alpha - 1.0)).clamp(0.0, epsilon)
 }
 
-/// D_α of two laws on finitely many outcomes, in the direction in which it is larger: infinite if an outcome is possible under one of them alone.
+/// `D_α` of two laws on finitely many outcomes, in the direction in which it is larger: infinite if an outcome is possible under one of them alone.
 ///
 /// # Errors
 /// The laws have different lengths, a probability is negative, or `alpha` is not greater than 1.
@@ -164,7 +164,7 @@ pub fn finite(p: &[f64], q: &[f64], alpha: f64) -> Result<f64> {
     Ok(if there.is_nan() || back.is_nan() { f64::INFINITY } else { there.max(back).max(0.0) })
 }
 
-/// D_α of an exponential mechanism that is ε-bounded-range, for α ≥ 1 (1: the Kullback–Leibler divergence).
+/// `D_α` of an exponential mechanism that is ε-bounded-range, for α ≥ 1 (1: the Kullback–Leibler divergence).
 ///
 /// # Errors
 /// `epsilon` lies outside \[10⁻⁶, 10³\] or `alpha` is less than 1.
@@ -174,13 +174,16 @@ pub fn finite(p: &[f64], q: &[f64], alpha: f64) -> Result<f64> {
 /// \[0, ε\].
 pub fn exponential_mechanism(epsilon: f64, alpha: f64) -> Result<f64> {
     between("epsilon", epsilon, 1e-6, 1e3)?;
-    if alpha != 1.0 {
+    let limit = alpha <= 1.0;
+    if limit {
+        between("alpha", alpha, 1.0, 1e6)?;
+    } else {
         order(alpha)?;
     }
     let divergence = |t: f64| {
         // Q gives the loss t with probability q, so that P sums to 1.
         let q = -(t - epsilon).exp_m1() / (t.exp() - (t - epsilon).exp());
-        if alpha == 1.0 {
+        if limit {
             return q * t.exp() * t + (1.0 - q) * (t - epsilon).exp() * (t - epsilon);
         }
         let mut sum = LogSum::new();
@@ -191,7 +194,7 @@ pub fn exponential_mechanism(epsilon: f64, alpha: f64) -> Result<f64> {
     Ok(-least(|t| -divergence(t), 0.0, epsilon).1)
 }
 
-/// D_α of one run, and the probability that has to be left out for it.
+/// `D_α` of one run, and the probability that has to be left out for it.
 fn run(event: &PrivacyEvent, alpha: f64) -> Option<f64> {
     let (sigma_order, shift) = (alpha, |mu: f64| 0.5 * alpha * mu * mu);
     Some(match *event {
@@ -208,8 +211,12 @@ fn run(event: &PrivacyEvent, alpha: f64) -> Option<f64> {
             laplace(1.0 / scale, sampling_rate, alpha)
         }
         PrivacyEvent::DiscreteLaplace { scale, sensitivity, .. } => discrete_laplace(scale, sensitivity, alpha),
-        PrivacyEvent::DiscreteGaussian { sigma, sensitivity, .. } | PrivacyEvent::RoundedGaussian { sigma, sensitivity, .. } => shift(sensitivity / sigma),
-        PrivacyEvent::RandomizedResponse { epsilon, .. } | PrivacyEvent::Pure { epsilon, .. } | PrivacyEvent::Approximate { epsilon, .. } => pure(epsilon, alpha),
+        PrivacyEvent::DiscreteGaussian { sigma, sensitivity, .. } | PrivacyEvent::RoundedGaussian { sigma, sensitivity, .. } => {
+            shift(sensitivity / sigma)
+        }
+        PrivacyEvent::RandomizedResponse { epsilon, .. }
+        | PrivacyEvent::Pure { epsilon, .. }
+        | PrivacyEvent::Approximate { epsilon, .. } => pure(epsilon, alpha),
         PrivacyEvent::Zcdp { rho, .. } => rho * alpha,
         PrivacyEvent::Gdp { mu, .. } => shift(mu),
         PrivacyEvent::TruncatedGeometric { epsilon, max_items, .. } => {
@@ -220,7 +227,7 @@ fn run(event: &PrivacyEvent, alpha: f64) -> Option<f64> {
     })
 }
 
-/// D_α of all events, given that no event of the probability of [`left_out`] happens; `None` beyond the orders that are followed.
+/// `D_α` of all events, given that no event of the probability of [`left_out`] happens; `None` beyond the orders that are followed.
 pub(super) fn divergence(events: &[PrivacyEvent], alpha: f64) -> Option<f64> {
     let mut sum = 0.0;
     for event in events {
@@ -254,7 +261,8 @@ fn left_out(events: &[PrivacyEvent]) -> f64 {
 fn over_orders(value: impl Fn(f64) -> Option<f64>) -> Option<(f64, f64)> {
     let at = |u: f64| value(1.0 + u.exp()).unwrap_or(f64::INFINITY);
     let ladder = |step: i32| -7.0 + 0.7 * f64::from(step);
-    let best = (0..=29).map(|step| (step, at(ladder(step)))).filter(|found| found.1.is_finite()).min_by(|one, other| one.1.total_cmp(&other.1))?;
+    let best =
+        (0..=29).map(|step| (step, at(ladder(step)))).filter(|found| found.1.is_finite()).min_by(|one, other| one.1.total_cmp(&other.1))?;
     // Each further step divides the interval by 1.6; the minimum is flat.
     let (mut low, mut high) = (ladder(best.0 - 1), ladder(best.0 + 1));
     let mut found = (ladder(best.0), best.1);
@@ -291,11 +299,14 @@ pub(super) fn at_order(divergence: f64, alpha: f64, delta: f64) -> f64 {
     (divergence + (-1.0 / alpha).ln_1p() - (delta.ln() + alpha.ln()) / (alpha - 1.0)).max(0.0)
 }
 
-/// ρ if D_α = ρ α at every order.
+/// ρ if `D_α` = ρ α at every order.
 fn linear(events: &[PrivacyEvent]) -> Option<f64> {
     let all = events.iter().all(|event| match event {
         PrivacyEvent::Gaussian { sampling_rate, .. } => *sampling_rate >= 1.0,
-        PrivacyEvent::DiscreteGaussian { .. } | PrivacyEvent::RoundedGaussian { .. } | PrivacyEvent::Zcdp { .. } | PrivacyEvent::Gdp { .. } => true,
+        PrivacyEvent::DiscreteGaussian { .. }
+        | PrivacyEvent::RoundedGaussian { .. }
+        | PrivacyEvent::Zcdp { .. }
+        | PrivacyEvent::Gdp { .. } => true,
         _ => false,
     });
     if all && !events.is_empty() { rho(events) } else { None }

@@ -1,4 +1,4 @@
-//! Zero-concentrated differential privacy: D_α ≤ ρ α for all orders α > 1.
+//! Zero-concentrated differential privacy: `D_α` ≤ ρ α for all orders α > 1.
 
 use super::gaussian::first;
 use crate::dp::event::{PrivacyEvent, between};
@@ -11,7 +11,7 @@ use crate::units::Delta;
 /// `rho` lies outside \[10⁻⁴⁰, 10⁸\] or `epsilon` is negative.
 ///
 /// # References
-/// Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", NeurIPS 2020, Corollary 13; the notion is of Bun and Steinke, TCC 2016.
+/// Canonne, Kamath and Steinke, "The discrete Gaussian for differential privacy", `NeurIPS` 2020, Corollary 13; the notion is of Bun and Steinke, TCC 2016.
 ///
 /// ```
 /// let delta = backmask::dp::accounting::zcdp::delta(0.1, 1.0)?;
@@ -94,7 +94,7 @@ pub(super) fn rho_of_laplace(epsilon: f64) -> f64 {
 
 /// ρ of all events; `None` where one has none, or none that is worth stating.
 ///
-/// References: Bun and Steinke 2016 for Gaussians; Canonne, Kamath and Steinke 2020, Theorem 4, for discrete Gaussians; for the others D_α / α is largest in the limit
+/// References: Bun and Steinke 2016 for Gaussians; Canonne, Kamath and Steinke 2020, Theorem 4, for discrete Gaussians; for the others `D_α` / α is largest in the limit
 /// α → 1 (Harrison and Manurangsi, "Exact zCDP characterizations for fundamental differentially private mechanisms", 2025), which the tests check.
 pub(super) fn rho(events: &[PrivacyEvent]) -> Option<f64> {
     let mut sum = 0.0;
@@ -102,7 +102,9 @@ pub(super) fn rho(events: &[PrivacyEvent]) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts are at most 10^9")]
         let count = event.count() as f64;
         let each = match *event {
-            PrivacyEvent::Gaussian { noise_multiplier, sampling_rate, .. } if sampling_rate >= 1.0 => 0.5 / (noise_multiplier * noise_multiplier),
+            PrivacyEvent::Gaussian { noise_multiplier, sampling_rate, .. } if sampling_rate >= 1.0 => {
+                0.5 / (noise_multiplier * noise_multiplier)
+            }
             PrivacyEvent::DiscreteGaussian { sigma, sensitivity, .. } | PrivacyEvent::RoundedGaussian { sigma, sensitivity, .. } => {
                 0.5 * (sensitivity / sigma) * (sensitivity / sigma)
             }
