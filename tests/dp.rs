@@ -1,4 +1,8 @@
-//! Tests of `dp` from outside the crate.
+//! Differential privacy from outside the crate.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod accounting;
+mod audit;
+mod ledger;
 mod noise;

@@ -27,7 +27,7 @@
 
 mod arrays;
 mod check;
-mod enclosure;
+pub(in crate::dp) mod enclosure;
 mod exact;
 mod grid;
 mod laws;
