@@ -2,3 +2,4 @@
 
 pub mod cohorts;
 pub mod fragments;
+pub mod releases;
