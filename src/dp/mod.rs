@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod audit;
+pub mod contribution;
 pub mod ledger;
 pub mod mechanism;
 pub mod noise;
