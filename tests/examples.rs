@@ -8,7 +8,7 @@ mod newcomer;
 mod policies;
 mod pseudonymizing;
 mod pseudonyms;
-mod support;
+pub(crate) mod support;
 mod tampering;
 mod tools;
 mod verifying;

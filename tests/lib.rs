@@ -4,6 +4,7 @@ mod real_data;
 
 mod anonymity;
 mod docs;
+mod dp;
 mod examples;
 mod floors;
 mod io;

@@ -237,11 +237,11 @@ impl PrivacyEvent {
 const MOST_RUNS: u64 = 1_000_000_000;
 const MOST_ITEMS: u64 = 1_000_000;
 
-pub(super) fn domain(name: &'static str, permitted: &str) -> Error {
+pub(in crate::dp) fn domain(name: &'static str, permitted: &str) -> Error {
     Error::Parameter { name, problem: format!("must be {permitted}") }
 }
 
-pub(super) fn between(name: &'static str, value: f64, low: f64, high: f64) -> Result<()> {
+pub(in crate::dp) fn between(name: &'static str, value: f64, low: f64, high: f64) -> Result<()> {
     if value >= low && value <= high { Ok(()) } else { Err(domain(name, &format!("a number from {low:e} to {high:e}"))) }
 }
 

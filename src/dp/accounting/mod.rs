@@ -1,5 +1,22 @@
 //! What mechanisms cost, alone and together.
 
+mod account;
+mod compose;
+#[cfg(test)]
+mod constants;
+mod finite;
+pub mod gaussian;
+mod gdp;
+mod grid;
+mod normal;
+mod pair;
+mod parts;
+mod quadrature;
+pub mod rdp;
+pub mod zcdp;
+
+pub use account::{Account, account};
+
 /// A number that is known to lie between two others.
 #[derive(Debug, Clone, Copy, PartialEq, serde::Serialize)]
 pub struct Bounds {

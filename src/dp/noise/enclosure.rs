@@ -5,9 +5,9 @@ use dashu_int::ops::BitTest;
 
 /// Two integers with lower ≤ x · 2^precision ≤ upper for the number x that is meant; the precision is known to whoever asked.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Enclosure {
-    pub(super) lower: UBig,
-    pub(super) upper: UBig,
+pub(in crate::dp) struct Enclosure {
+    pub(in crate::dp) lower: UBig,
+    pub(in crate::dp) upper: UBig,
 }
 
 impl Enclosure {
@@ -55,7 +55,7 @@ fn minus(a: &UBig, b: &UBig) -> UBig {
 ///
 /// The argument is halved until it is at most 1/16; the alternating Taylor series, whose partial sums lie on the two sides of the limit, is summed with every term rounded
 /// down for one bound and up for the other; the result is squared back, again with both roundings. Nothing is estimated: whatever is lost makes the interval wider.
-pub(super) fn exp_neg(numerator: &UBig, denominator: &UBig, precision: usize) -> Enclosure {
+pub(in crate::dp) fn exp_neg(numerator: &UBig, denominator: &UBig, precision: usize) -> Enclosure {
     if numerator.is_zero() {
         return Enclosure::one(precision);
     }

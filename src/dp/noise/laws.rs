@@ -7,9 +7,9 @@ use crate::error::Result;
 use rand::CryptoRng;
 
 /// At least so many strips in a scale of an exponential law, as a logarithm to base 2. The tail begins 16 to 32 scales out.
-const EXPONENTIAL_FINENESS: u32 = 5;
+const EXPONENTIAL_FINENESS: u32 = 6;
 /// The same for σ. The tail begins 8 to 16 σ out.
-const GAUSSIAN_FINENESS: u32 = 6;
+const GAUSSIAN_FINENESS: u32 = 7;
 
 macro_rules! law {
     ($(#[$doc:meta])* $name:ident, $parameter:ident, $title:literal, $decay:expr, $support:expr, $fineness:expr,

@@ -27,15 +27,13 @@
 
 mod arrays;
 mod check;
-mod enclosure;
+pub(in crate::dp) mod enclosure;
 mod exact;
 mod grid;
 mod laws;
 mod moments;
 mod staircase;
 mod strips;
-#[cfg(test)]
-mod tests;
 
 pub use arrays::add_noise;
 pub use exact::{bernoulli, bernoulli_exp, uniform_below};

@@ -45,7 +45,7 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
         let mut strips = Self {
             decay,
             support,
-            fixed_rate: u64::try_from((rate.numerator() << 66_usize) / rate.denominator()).unwrap_or(0),
+            fixed_rate: u64::try_from((rate.numerator() << 64_usize) / rate.denominator()).unwrap_or(u64::MAX),
             rate,
             width,
             position: position.unsigned_abs(),

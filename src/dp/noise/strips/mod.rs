@@ -8,7 +8,7 @@
 //! 2. **Acceptance** with probability r = f(y) / (c · w(h)), where c is a rational constant that was computed from certified bounds so that r ≤ 1 everywhere. An accepted
 //!    proposal has the law ∝ w(h) · r = f(y) / c: exactly the target, whatever the weights are. Weights decide how often one is refused, never what comes out.
 //! 3. **The test** compares r with a uniform number V of which some digits are known. A draw is decided as soon as the interval of V is on one side of the interval of r. First
-//!    against a word that is below r everywhere in the strip (98–99 % of draws end there), then against bounds of r in 60-bit fixed point, then against bounds of any
+//!    against a word that is below r everywhere in the strip (99 % of draws end there), then against bounds of r in 60-bit fixed point, then against bounds of any
 //!    precision. Each step goes on with *the same V and the same y* and adds digits to them: no step draws again because it could not decide.
 //! 4. **The tail** is a geometric number of further strips (φ is convex, so f falls at least geometrically), drawn and accepted with integers of any length.
 //!
@@ -51,7 +51,7 @@ const POSITION_BITS: u32 = 50;
 
 /// A sampler: `WORD` bits choose the strip, `1 << CELL` is the number of strips with the tail, `LOW` bits of the same word are left for the sign, the position and V.
 ///
-/// The numbers are 32, 10 and 32 in use; the tests enumerate all words of smaller samplers.
+/// The numbers are 32, 11 and 32 in use; the tests enumerate all words of smaller samplers.
 #[derive(Clone)]
 pub(super) struct Strips<const WORD: u32, const CELL: u32, const LOW: u32> {
     decay: Decay,
@@ -72,14 +72,14 @@ pub(super) struct Strips<const WORD: u32, const CELL: u32, const LOW: u32> {
     quick: Box<[u32]>,
     /// Bounds of r at the lower edge of each strip, in units of 2^−`FIXED_BITS`.
     edge: Box<[(u64, u64)]>,
-    /// ⌊rate · 2^66⌋.
+    /// ⌊rate · 2^64⌋; used where a strip is wider than an integer, and then the rate is below 1.
     fixed_rate: u64,
     /// Half of the width of the second test's interval, in units of 2^−`FIXED_BITS`.
     slack: u64,
 }
 
 /// The sampler in use.
-pub(super) type Sampler = Strips<32, 10, 32>;
+pub(super) type Sampler = Strips<32, 11, 32>;
 
 /// A proposal with the digits that are known of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -112,7 +112,7 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
             // u (2h + u) · 2^100, then · 2^60
             Decay::Gaussian => (u * (((2 * strip as u128) << POSITION_BITS) + u)) >> (2 * POSITION_BITS - FIXED_BITS),
         };
-        u64::try_from((squared * u128::from(self.fixed_rate)) >> 66).unwrap_or(u64::MAX)
+        u64::try_from((squared * u128::from(self.fixed_rate)) >> 64).unwrap_or(u64::MAX)
     }
 
     /// The last test, with bounds of r in units of 2^−`precision`.

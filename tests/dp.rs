@@ -1,0 +1,6 @@
+//! Differential privacy from outside the crate.
+
+#![expect(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+mod ledger;
+mod noise;
