@@ -2,6 +2,13 @@
 //!
 //! Every statistical test has a fixed seed and, for a fresh seed, a false-alarm rate of 10⁻⁶ or less per comparison; about 150 comparisons make 10⁻⁴ in all.
 
+#![expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "statistics of tests; the numbers are small"
+)]
+
 mod broken;
 mod fit;
 mod frozen;

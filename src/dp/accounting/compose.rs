@@ -142,13 +142,15 @@ struct Survey {
     runs: f64,
     exact: f64,
     lattice: Option<f64>,
+    /// Ranges of the losses of pairs that have atoms off that lattice, over all their runs.
+    atoms: f64,
 }
 
 impl Survey {
     /// Losses of less probability than `rough` in all runs are left out.
     fn new(pairs: &[(Pair, f64)], rough: f64) -> Self {
         let mut found = Self::default();
-        let mut lattice_count = 0.0;
+        let (mut lattice_count, mut leader) = (0.0, 0.0);
         for (pair, count) in pairs {
             let count = *count;
             let mut atoms = pair.sketch();
@@ -163,9 +165,14 @@ impl Survey {
             found.low += count * if low.is_finite() { low } else { seen_low };
             found.range = found.range.max(seen_high - seen_low);
             found.runs += count;
+            let spread = if pair.has_atoms() { count * (seen_high - seen_low) } else { 0.0 };
             if pair.lattice().is_some() && count > lattice_count {
                 (found.lattice, lattice_count) = (pair.lattice(), count);
                 found.exact = if pair.is_lattice() { count } else { 0.0 };
+                found.atoms += leader;
+                leader = spread;
+            } else {
+                found.atoms += spread;
             }
             found.sketches.push(Sketch { count, atoms });
         }
@@ -224,11 +231,13 @@ fn plan(parts: &[Part], direction: Direction, target: Target, precision: Precisi
 }
 
 /// A width for which the bounds of ε differ by the wanted part, as far as the number of points allows it: either bound of ln E e^{λL} is off by about
-/// h² λ (1 + λ) / 12 for each run.
+/// h² λ (1 + λ) / 12 for each run of a smooth law.
 fn width_of_grid(survey: &Survey, lambda: f64, centre: f64, deviation: f64, width: f64, precision: Precision) -> f64 {
     let smooth = (survey.runs - survey.exact).max(1e-9);
     let scale = centre.abs().max(0.05 * deviation).max(1e-6 * survey.range);
     let wanted = (12.0 * precision.relative * scale / (1.6 * (1.0 + lambda) * smooth)).sqrt().min(deviation.max(1e-3 * width) / 4.0);
+    // Atoms between grid points cost an error of first order.
+    let wanted = wanted.min(20.0 * precision.relative * scale / ((1.0 + lambda) * survey.atoms).max(1e-300));
     let least = (width / f64::from(precision.points)).max(survey.range / 2.5e5);
     let h = wanted.clamp(least, (width / 1024.0).max(least));
     match survey.lattice {

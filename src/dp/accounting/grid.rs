@@ -10,7 +10,7 @@
 //!
 //! Both errors are of second order in the width of the grid, without a bias of first order.
 
-use super::pair::{Base, Cell, Direction, Ends, Pair, real};
+use super::pair::{Base, Cell, Direction, Ends, Pair, real, whole};
 
 /// A measure on the points (first + j)·h, and the probability of an infinite loss.
 #[derive(Debug, Clone, Default)]
@@ -91,13 +91,19 @@ pub(super) fn from_below(pair: &Pair, grid: Grid, weight: f64) -> OnGrid {
     let Some((&first, &last)) = pieces.first().zip(pieces.last()) else {
         return OnGrid { infinite: ends.infinite * (1.0 - ROUNDING), ..OnGrid::default() };
     };
-    let mut found = Below { bottom: last.index, mass: vec![0.0; usize::try_from(first.index - last.index).unwrap_or(0) + 2], h: grid.h };
+        let length = usize::try_from(first.index - last.index).unwrap_or(0) + 2;
+    let mut found = Below { bottom: last.index, mass: vec![0.0; length], h: grid.h, reach: reach(grid.h, weight) };
     let meeting = meeting(pair, &pieces, grid.h * weight);
     let (from_top, from_bottom) = pieces.split_at(meeting);
     found.descend(from_top);
     found.ascend(from_bottom);
     found.mass.iter_mut().for_each(|mass| *mass *= 1.0 - ROUNDING);
     OnGrid { first: found.bottom, mass: found.mass, infinite: ends.infinite * (1.0 - ROUNDING) }
+}
+
+/// How many grid points away something may be to balance a rounding. Far away it costs more than rounding down: for a distance D about λ D / 2 times as much.
+fn reach(h: f64, weight: f64) -> i64 {
+    whole(((2.0 / weight.max(2.0)) / h).clamp(4.0, 1e9))
 }
 
 /// Where the two halves meet, as a number of pieces from the top.
@@ -142,6 +148,7 @@ struct Below {
     bottom: i64,
     mass: Vec<f64>,
     h: f64,
+    reach: i64,
 }
 
 impl Below {
@@ -156,7 +163,7 @@ impl Below {
         let (mut point, mut surplus) = (i64::MAX, 0.0);
         for piece in pieces {
             let mut rest = piece.mass;
-            if surplus > 0.0 && point > piece.index {
+            if surplus > 0.0 && point > piece.index && point - piece.index <= self.reach {
                 let lack = piece.lack(point, self.h);
                 let most = if lack > 0.0 { surplus * (1.0 - ROUNDING) / lack } else { f64::INFINITY };
                 let given = most.min(rest);
@@ -180,6 +187,10 @@ impl Below {
         let mut waiting: Vec<Piece> = Vec::new();
         for piece in pieces.iter().rev() {
             let mut rest = piece.mass;
+            if lack > 0.0 && piece.index - point > self.reach {
+                self.round_down(point, &mut waiting);
+                lack = 0.0;
+            }
             if lack > 0.0 && point <= piece.index {
                 let surplus = -piece.lack(point, self.h);
                 let most = if surplus > 0.0 { lack * (1.0 + ROUNDING) / surplus } else { f64::INFINITY };
@@ -210,13 +221,18 @@ impl Below {
             }
         }
         if lack > 0.0 {
-            for piece in waiting {
-                self.put(point, -piece.mass);
-                self.put(piece.index.min(point), piece.mass);
-            }
-            if let Some(place) = usize::try_from(point - self.bottom).ok().and_then(|place| self.mass.get_mut(place)) {
-                *place = place.max(0.0);
-            }
+            self.round_down(point, &mut waiting);
+        }
+    }
+
+    /// Takes the pieces back from `point` and puts each on the grid point below it.
+    fn round_down(&mut self, point: i64, waiting: &mut Vec<Piece>) {
+        for piece in waiting.drain(..) {
+            self.put(point, -piece.mass);
+            self.put(piece.index.min(point), piece.mass);
+        }
+        if let Some(place) = usize::try_from(point - self.bottom).ok().and_then(|place| self.mass.get_mut(place)) {
+            *place = place.max(0.0);
         }
     }
 }

@@ -146,6 +146,11 @@ impl Pair {
         self.lattice().is_some() && !matches!(self.base, Base::Laplace { .. })
     }
 
+    /// Whether a few losses have much of the probability.
+    pub(super) fn has_atoms(&self) -> bool {
+        !matches!(self.base, Base::Gaussian { .. } | Base::DiscreteGaussian { .. } | Base::RoundedGaussian { .. })
+    }
+
     /// Loss and density factor P/P₀ at t.
     fn at(&self, t: f64) -> (f64, f64) {
         let mixture = ln_mixture(self.rate, t);

@@ -81,7 +81,7 @@ pub(in crate::dp) fn exp_neg(numerator: &UBig, denominator: &UBig, precision: us
             lower: ((&term.lower * &argument_lower) >> working) / index,
             upper: divide_up(&shift_up(&term.upper * &argument_upper, working), &UBig::from(index)),
         };
-        if index % 2 == 0 {
+        if index.is_multiple_of(2) {
             even.lower += &term.lower;
             even.upper += &term.upper;
             continue;
@@ -113,7 +113,7 @@ pub(super) mod tests {
     pub(in super::super) fn exp_neg_by_powers(numerator: &UBig, denominator: &UBig, precision: usize) -> (UBig, UBig) {
         let working = precision + 200;
         let one = UBig::ONE << working;
-        let x = (numerator << working) / denominator >> 60;
+        let x = ((numerator << working) / denominator) >> 60;
         let (mut lower, mut upper) = (&one - &x - 1_u8, (&one << working) / (&one + &x) + 1_u8);
         for _ in 0..60 {
             lower = (&lower * &lower) >> working;

@@ -3,7 +3,7 @@
 //! Nothing here uses a float, a table or an approximation. It is also what the table samplers fall back to in their tails.
 //!
 //! # References
-//! Canonne, Kamath, Steinke: *The Discrete Gaussian for Differential Privacy* (NeurIPS 2020), Algorithms 1–3. Karney: *Sampling Exactly from the Normal Distribution*
+//! Canonne, Kamath, Steinke: *The Discrete Gaussian for Differential Privacy* (2020), Algorithms 1–3. Karney: *Sampling Exactly from the Normal Distribution*
 //! (ACM Transactions on Mathematical Software 42, 2016), Algorithms N and B.
 
 use super::check;
@@ -188,7 +188,7 @@ fn keep(k: u64, x: &mut Uniform, rng: &mut dyn CryptoRng) -> bool {
                 _ => true,
             };
         if !goes_on {
-            return run % 2 == 0;
+            return run.is_multiple_of(2);
         }
         (last, run) = (Some(z), run + 1);
     }

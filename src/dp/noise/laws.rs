@@ -78,7 +78,7 @@ law!(
     /// (see [`Noise`] for what time reveals).
     ///
     /// # References
-    /// Ghosh, Roughgarden, Sundararajan: *Universally Utility-Maximizing Privacy Mechanisms* (STOC 2009). Canonne, Kamath, Steinke (NeurIPS 2020).
+    /// Ghosh, Roughgarden, Sundararajan: *Universally Utility-Maximizing Privacy Mechanisms* (STOC 2009). Canonne, Kamath, Steinke (2020).
     ///
     /// ```
     /// use backmask::dp::noise::{DiscreteLaplace, Noise};

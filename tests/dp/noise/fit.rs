@@ -13,20 +13,21 @@ pub(super) struct Cells {
 }
 
 impl Cells {
-    /// Parts of nearly equal probability: every value its own part where that expects at least 20 of `count` draws. `signs` is 1 for a law without negative values.
+    /// At most about a thousand parts of nearly equal probability, and smaller and smaller ones in the tail, each expecting at least 20 of `count` draws. `signs` is 1 for a law without negative values.
     pub(super) fn new(law: &dyn Noise, count: usize, signs: u32) -> Self {
-        let least = (20.0 * f64::from(signs) / count as f64).max(1.0 / 1024.0);
+        let fewest = 20.0 * f64::from(signs) / count as f64;
         let mut edges = vec![0_u64];
         loop {
-            let last = *edges.last().unwrap();
-            let here = law.tail(last);
+            let from = *edges.last().unwrap();
+            let here = law.tail(from);
+            let least = (here / 8.0).min(1.0 / 1024.0).max(fewest);
             if here < 2.0 * least {
                 break;
             }
             // The first t with enough between.
-            let (mut low, mut high) = (last, last + 1);
+            let (mut low, mut high) = (from, from + 1);
             while here - law.tail(high) < least {
-                (low, high) = (high, high + 2 * (high - last));
+                (low, high) = (high, high + 2 * (high - from));
             }
             while high - low > 1 {
                 let middle = low + (high - low) / 2;
@@ -221,9 +222,10 @@ fn sizes_and_signs_do_not_depend_on_each_other() {
         for &x in sample.iter().filter(|x| **x != 0) {
             table[usize::from(x < 0)][usize::from((x as f64).abs() > median)] += 1.0;
         }
-        let [[a, b], [c, d]] = table;
-        let n = a + b + c + d;
-        let z = (a * d - b * c) * n.sqrt() / ((a + b) * (c + d) * (a + c) * (b + d)).sqrt();
+        let rows = table.map(|row| row[0] + row[1]);
+        let columns = [table[0][0] + table[1][0], table[0][1] + table[1][1]];
+        let z = (table[0][0] * table[1][1] - table[0][1] * table[1][0]) * (rows[0] + rows[1]).sqrt()
+            / (rows[0] * rows[1] * columns[0] * columns[1]).sqrt();
         assert!(z.abs() < ALARM, "{} {z}", law.name());
     }
 }

@@ -5,6 +5,9 @@ use backmask::dp::noise::{Noise, Staircase};
 use rand::SeedableRng;
 use rand::rngs::ChaCha20Rng;
 
+/// A name, a law, its first six draws, the fingerprint of ten thousand.
+type Frozen = (&'static str, Box<dyn Noise>, [i64; 6], u64);
+
 fn first(law: &dyn Noise, length: usize) -> Vec<i64> {
     let mut draws = vec![0; length];
     law.fill(&mut ChaCha20Rng::from_seed([7; 32]), &mut draws);
@@ -21,7 +24,7 @@ fn print(law: &dyn Noise) -> u64 {
 
 #[test]
 fn draws_are_what_they_were() {
-    let laws: [(&str, Box<dyn Noise>, [i64; 6], u64); 12] = [
+    let laws: [Frozen; 12] = [
         ("discrete Laplace 0.3", Box::new(laplace("0.3")), [0, 0, 0, 0, 0, 0], 0x6bb4_a304_03f2_1e5d),
         ("discrete Laplace 10", Box::new(laplace("10")), [3, -5, -4, 21, -1, 6], 0xba3c_96d0_8adc_1290),
         (

@@ -19,7 +19,7 @@ fn variances() {
         near(gaussian(sigma).variance(), expected, 1e-14);
     }
     for (scale, expected) in [
-        ("0.5", 0.362_030_830_483_155_23),
+        ("0.5", 0.362_030_830_483_155_2),
         ("1", 1.841_347_188_415_584_6),
         ("10", 199.833_416_633_609_45),
         ("1000", 1_999_999.833_333_341_7),
@@ -119,7 +119,7 @@ fn scales_outside_the_range_are_refused_by_name() {
 #[test]
 fn the_ends_of_the_range_work() {
     let mut rng = rng(1);
-    let mut out = [0; 3_000];
+    let mut out = vec![0; 3_000];
     for scale in ["1/1048576", "1125899906842624", "0.00001", "999999999999999.999", "355/113"] {
         for law in
             [Box::new(laplace(scale)) as Box<dyn Noise>, Box::new(gaussian(scale)), Box::new(rounded(scale)), Box::new(geometric(scale))]
@@ -139,8 +139,8 @@ fn draws_all(law: &dyn Noise, value: i64) -> bool {
 
 #[test]
 fn coins_and_dice() {
-    let mut rng = rng(2);
     const N: u32 = 40_000;
+    let mut rng = rng(2);
     for (p, q) in [(0, 1), (1, 1), (1, 3), (999, 1000)] {
         let probability = backmask::dp::rational::Rational::from_ratio(p, q).unwrap();
         let heads = (0..N).filter(|_| bernoulli(&probability, &mut rng).unwrap()).count() as f64;

@@ -28,6 +28,7 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
     }
 
     /// Decides what can be decided from one word each, without a branch on the draws; returns how many remain, their indices in `open`.
+    #[expect(clippy::needless_bitwise_bool, reason = "no branch may depend on a draw")]
     fn block<const STRIDE: usize>(&self, bytes: &[u8], out: &mut [i64], open: &mut [u16; BLOCK]) -> usize {
         let (position, half, rounding) = (self.position, self.half(), self.rounding());
         let signed = u64::from(self.is_signed());

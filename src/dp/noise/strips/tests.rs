@@ -2,6 +2,14 @@
 //!
 //! Nothing here is statistical. [`law`] returns the first disagreement; the broken variants at the end must have one.
 
+#![expect(
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_possible_truncation,
+    clippy::too_many_lines,
+    reason = "small numbers of tests; the law is one list"
+)]
+
 use super::super::enclosure::tests::exp_neg_by_powers;
 use super::verdict::{Digits, Place, exp_neg_fixed};
 use super::*;
@@ -100,8 +108,8 @@ fn law<const W: u32, const C: u32, const L: u32>(strips: &Strips<W, C, L>, scale
             let y = UBig::from(((strip as u64) << strips.position) | offset);
             let halved = strips.halves_zero && strip == 0;
             // 2. The ratio is the density over c and the weight, and at most 1.
-            let position = |digits: u64, bits: u32| Digits {
-                digits: UBig::from(digits),
+            let position = |known: u64, bits: u32| Digits {
+                known: UBig::from(known),
                 bits: bits as usize,
                 complete: strips.support != Support::Rounded,
             };
@@ -171,19 +179,19 @@ fn law<const W: u32, const C: u32, const L: u32>(strips: &Strips<W, C, L>, scale
     // 5. The tail: a geometric number of strips, so that w (1 − a) a^j r = f / c.
     for behind in 0..12_u64 {
         for offset in 0..1_u64 << strips.position {
-            let position = Digits { digits: UBig::from(offset), bits: strips.position as usize, complete: true };
+            let position = Digits { known: UBig::from(offset), bits: strips.position as usize, complete: true };
             let (lower, upper) = strips.ratio(&Place::Tail(UBig::from(behind)), &position, PRECISION);
             let slope = super::build::slope(strips.decay, &strips.rate, tail);
             let power = exp_neg_by_powers(&(slope.numerator() * behind), slope.denominator(), PRECISION);
             let once = exp_neg_by_powers(slope.numerator(), slope.denominator(), PRECISION);
-            let one = UBig::ONE << PRECISION;
+            let unity = UBig::ONE << PRECISION;
             let product = |ratio: UBig, power: UBig, rest: UBig| (ratio * power * rest) >> (2 * PRECISION);
-            let mine = (product(lower, power.0, &one - once.1), product(upper.clone(), power.1, &one - once.0) + 1_u8);
+            let mine = (product(lower, power.0, &unity - once.1), product(upper.clone(), power.1, &unity - once.0) + 1_u8);
             let y = UBig::from(((tail as u64 + behind) << strips.position) | offset);
             if !overlap(&mine, &oracle(strips, scale, &y, unit, strips.weights[tail], false)) {
                 return Err("the tail is not the density".into());
             }
-            if upper > one + 4_u8 {
+            if upper > unity + 4_u8 {
                 return Err("the ratio in the tail is above 1".into());
             }
         }
@@ -396,12 +404,12 @@ fn the_second_test_is_never_wrong() {
             let complete = support != Support::Rounded;
             let bits = if complete { sampler.position } else { POSITION_BITS };
             let position = word >> 11 >> (53 - bits);
-            let digits = Digits { digits: UBig::from(position), bits: bits as usize, complete };
+            let digits = Digits { known: UBig::from(position), bits: bits as usize, complete };
             let exact = sampler.ratio(&Place::Strip(strip), &digits, 60);
             // A V within 2^12 units of the border.
             let border = u64::try_from(exact.0.clone()).unwrap();
             let test = (border.saturating_sub(1 << 12) + (rand::Rng::next_u64(&mut rng) >> 51)).min((1 << 60) - 1);
-            let v = Digits { digits: UBig::from(test), bits: 60, complete: false };
+            let v = Digits { known: UBig::from(test), bits: 60, complete: false };
             let fixed = sampler.verdict_fixed(strip, position << (POSITION_BITS - bits), test);
             let more = sampler.verdict(&Place::Strip(strip), &digits, &v, 200);
             if let Some(fixed) = fixed {

@@ -7,10 +7,10 @@ use super::{BUILD_BITS, CONSTANT_BITS, Decay, FIXED_BITS, POSITION_BITS, Proposa
 use dashu_int::UBig;
 use rand::CryptoRng;
 
-/// A number of [0, 1) by its first binary digits: digits · 2^−bits, and what is not yet known behind them.
+/// A number of [0, 1) by its first binary digits: known · 2^−bits, and what is not yet known behind them.
 #[derive(Debug, Clone)]
 pub(super) struct Digits {
-    pub(super) digits: UBig,
+    pub(super) known: UBig,
     pub(super) bits: usize,
     /// There are no more digits: the number is known.
     pub(super) complete: bool,
@@ -19,7 +19,7 @@ pub(super) struct Digits {
 impl Digits {
     fn extend(&mut self, rng: &mut dyn CryptoRng) {
         if !self.complete {
-            self.digits = (std::mem::take(&mut self.digits) << 64) + rng.next_u64();
+            self.known = (std::mem::take(&mut self.known) << 64) + rng.next_u64();
             self.bits += 64;
         }
     }
@@ -52,8 +52,8 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
             let offset_bits = self.position + more;
             self.verdict_fixed(strip, first_digits(offset, offset_bits, POSITION_BITS), first_digits(test, test_bits, FIXED_BITS))
                 .unwrap_or_else(|| {
-                    let mut position = Digits { digits: UBig::from(offset), bits: offset_bits as usize, complete: more == 0 };
-                    let mut test = Digits { digits: UBig::from(test), bits: test_bits as usize, complete: false };
+                    let mut position = Digits { known: UBig::from(offset), bits: offset_bits as usize, complete: more == 0 };
+                    let mut test = Digits { known: UBig::from(test), bits: test_bits as usize, complete: false };
                     self.decide(&Place::Strip(strip), &mut position, &mut test, rng)
                 })
         };
@@ -66,8 +66,8 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
         let behind = geometric(slope.denominator(), slope.numerator(), rng);
         let strip = u64::try_from(&behind).ok().and_then(|behind| behind.checked_add(Self::TAIL as u64)).unwrap_or(u64::MAX);
         let mut position =
-            Digits { digits: UBig::from(proposal.offset), bits: self.position as usize, complete: self.support != Support::Rounded };
-        let mut test = Digits { digits: UBig::ZERO, bits: 0, complete: false };
+            Digits { known: UBig::from(proposal.offset), bits: self.position as usize, complete: self.support != Support::Rounded };
+        let mut test = Digits { known: UBig::ZERO, bits: 0, complete: false };
         test.extend(rng);
         self.decide(&Place::Tail(behind), &mut position, &mut test, rng).then(|| self.value(strip, proposal.offset, proposal.negative))
     }
@@ -118,11 +118,11 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
     /// The last test, with bounds of r in units of 2^−`precision`.
     pub(super) fn verdict(&self, place: &Place, position: &Digits, test: &Digits, precision: usize) -> Option<bool> {
         let (lower, upper) = self.ratio(place, position, precision);
-        // V lies in [digits, digits + 1) · 2^−bits.
-        if (&test.digits + 1_u8) << precision <= lower << test.bits {
+        // V lies in [known, known + 1) · 2^−bits.
+        if (&test.known + 1_u8) << precision <= lower << test.bits {
             return Some(true);
         }
-        if &test.digits << precision >= upper << test.bits {
+        if &test.known << precision >= upper << test.bits {
             return Some(false);
         }
         None
@@ -148,8 +148,8 @@ impl<const WORD: u32, const CELL: u32, const LOW: u32> Strips<WORD, CELL, LOW> {
             };
             exp_neg(&(numerator * self.rate.numerator()), &(self.rate.denominator() << scale), precision)
         };
-        let upper = exponent(position.digits.clone()).upper;
-        let lower = if position.complete { exponent(position.digits.clone()).lower } else { exponent(&position.digits + 1_u8).lower };
+        let upper = exponent(position.known.clone()).upper;
+        let lower = if position.complete { exponent(position.known.clone()).lower } else { exponent(&position.known + 1_u8).lower };
         // c · weight, for the tail times 1 − exp(−slope); halved density for a zero that is a strip of its own.
         let (numerator, denominators) = match place {
             Place::Strip(strip) => {
