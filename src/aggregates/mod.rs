@@ -4,9 +4,12 @@
 //! [privacy events](crate::dp::event::PrivacyEvent) that the ledger is debited with; only then are the data looked at.
 //!
 //! - [`Contributions`]: what each person may contribute, sampled over the whole pool.
+//! - [`CataloguePlan`]: items, people and plays.
 //! - [`selection`]: which items may be named at all.
 
+mod catalogue;
 mod contributions;
 pub mod selection;
 
+pub use catalogue::{BoundedCounts, Catalogue, CatalogueOptions, CataloguePlan, Split};
 pub use contributions::{Contributions, Keep, Sampled};
