@@ -2,6 +2,7 @@
 
 mod archives;
 mod assessing;
+mod evaluating;
 mod failures;
 mod kills;
 mod newcomer;

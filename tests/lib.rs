@@ -17,3 +17,4 @@ mod pseudonym;
 mod release;
 mod risk;
 mod transform;
+mod utility;

@@ -4,9 +4,13 @@
 //! - [`wilson`], [`wilson_upper`]: Wilson's score bounds.
 //! - [`beta_regularized`], [`binomial_cdf`]: the functions behind them.
 //! - [`digamma`]: the derivative of the logarithm of the gamma function.
+//! - [`inverse_positive_definite`]: the inverse of a dense matrix, on all processors.
+//! - [`ease_weights`]: the item-to-item weights of the linear recommender EASE, in closed form.
 //! - [`population`]: how many people are unique in a population of which a sample is seen.
 
 mod binomial;
+mod ease;
+mod linear;
 pub mod population;
 mod roots;
 mod special;
@@ -14,6 +18,9 @@ mod special;
 pub use binomial::{
     Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
 };
+pub use ease::ease_weights;
+pub(crate) use linear::in_parallel;
+pub use linear::{SquareMatrix, inverse_positive_definite};
 pub use special::digamma;
 
 /// A count as a real number.
