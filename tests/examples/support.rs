@@ -25,8 +25,7 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let folder = target().join("examples");
     BUILT.get_or_init(|| {
-        let names = ["anonymize", "assess", "import", "keygen", "ledger", "pseudonymize", "simulate", "verify"];
-        let names = ["anonymize", "assess", "evaluate", "import", "keygen", "pseudonymize", "simulate", "verify"];
+        let names = ["anonymize", "assess", "evaluate", "import", "keygen", "ledger", "pseudonymize", "simulate", "verify"];
         if names.iter().all(|name| is_fresh(&folder, name)) {
             return;
         }
