@@ -97,6 +97,7 @@
 pub use arrow;
 pub use parquet;
 
+pub mod aggregates;
 pub mod anonymity;
 pub mod dp;
 pub mod engine;

@@ -2,6 +2,7 @@
 
 pub mod accounting;
 pub mod audit;
+pub mod contribution;
 pub mod event;
 pub mod ledger;
 pub mod mechanism;

@@ -250,7 +250,7 @@ mod tests {
         let owners: Vec<u32> = (0..60).map(|item| item / 2).collect();
         let result = relink(&pieces, &owners, &reference, true, &options(100)).unwrap();
         assert_eq!((result.auc, result.precision, result.precision_upper), (1.0, 1.0, 1.0));
-        let wrong: Vec<u32> = (0..60).map(|item| item.div_ceil(2) % 30).collect();
+        let wrong: Vec<u32> = (0..60_u32).map(|item| item.div_ceil(2) % 30).collect();
         assert!(relink(&pieces, &wrong, &reference, true, &options(100)).unwrap().precision < 0.1);
     }
 
