@@ -82,6 +82,16 @@ pub enum Error {
         /// What to do about it.
         remedy: String,
     },
+    /// A privacy ledger is missing, damaged or that of another pool.
+    #[error("ledger {}: {problem}; {remedy}", path.display())]
+    Ledger {
+        /// The file concerned.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+        /// What to do about it.
+        remedy: String,
+    },
     /// No transformation inside the policy's limits satisfies the models.
     #[error("no transformation satisfies the models of product {product}: {nearest}")]
     NoSolution {
@@ -139,6 +149,11 @@ impl Error {
     /// A damaged or unsuitable input.
     pub fn data(file: impl Into<String>, record: Option<u64>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Data { file: file.into(), record, column: None, problem: problem.into(), remedy: remedy.into() }
+    }
+
+    /// A privacy ledger that cannot be used.
+    pub fn ledger(path: impl AsRef<Path>, problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Ledger { path: path.as_ref().to_owned(), problem: problem.into(), remedy: remedy.into() }
     }
 
     /// A mistake in the policy.
@@ -201,12 +216,17 @@ impl Error {
         Self::Arrow { context: context.into(), kind: kind.to_owned() }
     }
 
-    /// Exit code of the example binaries for this error: 1 failed, 2 usage, policy or key, 3 refused.
+    /// Exit code of the example binaries for this error: 1 failed, 2 usage, policy, key or ledger, 3 refused.
     #[must_use]
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Io { .. } | Self::Data { .. } | Self::Arrow { .. } => 1,
-            Self::Policy { .. } | Self::Unsupported { .. } | Self::Column { .. } | Self::Parameter { .. } | Self::Key { .. } => 2,
+            Self::Policy { .. }
+            | Self::Unsupported { .. }
+            | Self::Column { .. }
+            | Self::Parameter { .. }
+            | Self::Key { .. }
+            | Self::Ledger { .. } => 2,
             Self::NoSolution { .. } | Self::Refused { .. } => 3,
         }
     }

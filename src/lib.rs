@@ -81,6 +81,7 @@
 //! |---|---|
 //! | [`release`] | policy → products → measure → gate → publish; the report; [`verify`](release::verify()), [`assess`](release::assess()) |
 //! | [`risk`] | attacks and their confidence bounds |
+//! | [`utility`] | what a release is still good for: recommenders, tested on people whom it does not hold |
 //! | [`anonymity`] | hierarchies, classes, models, search; the independent recount |
 //! | [`matrix`] | who listened to what: item support and contribution caps, counted in people |
 //! | [`pseudonym`], [`transform`] | tokens; treatments of columns |
@@ -96,6 +97,7 @@
 pub use arrow;
 pub use parquet;
 
+pub mod aggregates;
 pub mod anonymity;
 pub mod dp;
 pub mod engine;

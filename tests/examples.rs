@@ -2,14 +2,16 @@
 
 mod archives;
 mod assessing;
+mod evaluating;
 mod failures;
 mod histories;
 mod kills;
 mod newcomer;
+mod noise;
 mod policies;
 mod pseudonymizing;
 mod pseudonyms;
-mod support;
+pub(crate) mod support;
 mod tampering;
 mod tools;
 mod verifying;

@@ -4,6 +4,7 @@ mod real_data;
 
 mod anonymity;
 mod docs;
+mod dp;
 mod examples;
 mod floors;
 mod history;
@@ -17,3 +18,4 @@ mod pseudonym;
 mod release;
 mod risk;
 mod transform;
+mod utility;

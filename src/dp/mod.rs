@@ -2,6 +2,9 @@
 
 pub mod accounting;
 pub mod audit;
+pub mod contribution;
+pub mod event;
 pub mod ledger;
 pub mod mechanism;
 pub mod noise;
+pub mod rational;

@@ -3,4 +3,5 @@
 pub mod cohorts;
 pub mod fragments;
 pub mod items;
+pub mod releases;
 pub mod sessions;

@@ -27,7 +27,7 @@ pub use gate::{AttackName, Gate, GateOn};
 pub use histories::{Canonical, CohortsProduct, FragmentOrder, FragmentsProduct, SameItems, SessionCut, Support};
 pub(crate) use history_columns::{HistoryColumns, HistoryProduct};
 pub use input::{Format, Input};
-pub use model::{Distance, EntropyEstimator, Model};
+pub use model::{ClassSizeEstimator, Distance, EntropyEstimator, Model};
 pub use product::{Product, ProductKind};
 pub use records::{AggregateFunction, ItemSupport, Metric, Order, Otherwise, Quality, RecordsProduct, Search, SuppressionLimit, Table};
 pub use subject::{Period, PseudonymMethod, PseudonymSpec, Scope, Subject, TokenFormat};

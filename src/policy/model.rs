@@ -64,13 +64,22 @@ pub enum Model {
         /// Whether the bound also grows no faster than −ln q.
         enhanced: bool,
     },
-    /// Every class matches at least k people of a population.
+    /// Every class matches at least k people of a population: of one that is given, or, as an estimate, of one of which only the size is known.
     KMap {
         /// People of the population.
         k: K,
         /// File with the population.
         #[serde(skip_serializing_if = "Option::is_none")]
         population: Option<String>,
+        /// In place of the file: people in the population.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        population_size: Option<u64>,
+        /// The law by which the data is taken for a sample; Poisson if nothing is said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        estimator: Option<ClassSizeEstimator>,
+        /// Probability of taking a class of k people in the population for a larger one; [`Model::SIGNIFICANCE`] if nothing is said.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        significance: Option<f64>,
     },
     /// The share of the population that is in the data lies in [min, max] in every class.
     DeltaPresence {
@@ -104,6 +113,37 @@ pub enum Model {
 }
 
 impl Model {
+    /// The significance of an estimated k-map if the policy says nothing.
+    pub const SIGNIFICANCE: f64 = 0.05;
+
+    /// k-map of the population in a file.
+    #[must_use]
+    pub fn k_map(k: K, population: impl Into<String>) -> Self {
+        Self::KMap { k, population: Some(population.into()), population_size: None, estimator: None, significance: None }
+    }
+
+    /// k-map as an estimate, by the default law and significance.
+    #[must_use]
+    pub fn estimated_k_map(k: K, population_size: u64) -> Self {
+        Self::KMap { k, population: None, population_size: Some(population_size), estimator: None, significance: None }
+    }
+
+    /// Whether it estimates something about people outside the data. An estimate is never a promise.
+    #[must_use]
+    pub fn is_estimate(&self) -> bool {
+        matches!(self, Self::PopulationUniqueness { .. } | Self::KMap { population_size: Some(_), .. })
+    }
+
+    /// The file of the population that the model compares with, if it compares with one.
+    #[must_use]
+    pub fn population(&self) -> Option<&str> {
+        match self {
+            Self::KMap { population, .. } => population.as_deref(),
+            Self::DeltaPresence { population, .. } => Some(population),
+            _ => None,
+        }
+    }
+
     /// Name of the model in policies and reports.
     #[must_use]
     pub fn name(&self) -> &'static str {
@@ -179,6 +219,12 @@ enum ModelTable {
         k: K,
         #[serde(default)]
         population: Option<String>,
+        #[serde(default)]
+        population_size: Option<u64>,
+        #[serde(default)]
+        estimator: Option<ClassSizeEstimator>,
+        #[serde(default)]
+        significance: Option<f64>,
     },
     DeltaPresence {
         min: f64,
@@ -223,6 +269,17 @@ pub enum EntropyEstimator {
     Shannon,
     /// Grassberger's bias-corrected estimate.
     Grassberger,
+}
+
+/// Laws of the number of people in the data among those of one class of the population.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ClassSizeEstimator {
+    /// Poisson.
+    #[default]
+    Poisson,
+    /// Poisson without 0, as classes of which nobody is in the data are not seen.
+    ZeroTruncatedPoisson,
 }
 
 /// Distances between distributions of a sensitive column.

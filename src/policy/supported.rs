@@ -131,14 +131,9 @@ fn check_fragments(key: &str, fragments: &FragmentsProduct) -> Result<()> {
 }
 
 fn check_records(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<()> {
-    let file = |model: &Model| match model {
-        Model::KMap { population, .. } => population.clone(),
-        Model::DeltaPresence { population, .. } => Some(population.clone()),
-        _ => None,
-    };
-    let mut populations = records.models.iter().enumerate().filter_map(|(place, model)| Some((place, file(model)?)));
+    let mut populations = records.models.iter().enumerate().filter_map(|(place, model)| Some((place, model.population()?)));
     if let Some((_, first)) = populations.next()
-        && let Some((place, _)) = populations.find(|(_, other)| *other != first)
+        && let Some((place, _)) = populations.find(|&(_, other)| other != first)
     {
         return Err(Error::unsupported(format!("{key}.models[{place}].population"), "a second population for one product"));
     }
@@ -152,7 +147,7 @@ fn check_local(key: &str, policy: &Policy, records: &RecordsProduct) -> Result<(
         return Err(Error::unsupported(format!("{key}.item_support"), format!("item support together with search = \"{search}\"")));
     }
     for (place, model) in records.models.iter().enumerate() {
-        if matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. }) {
+        if model.population().is_some() {
             let feature = format!("{} together with search = \"{search}\"", model.name());
             return Err(Error::unsupported(format!("{key}.models[{place}]"), feature));
         }

@@ -4,7 +4,7 @@ use super::anonymizer::now;
 use super::attacks::{entry, entry_of_rows, known_items, known_rows, known_values};
 use super::budget::Budget;
 use super::gate;
-use super::guarantees::{Evidence, Recount, Rows};
+use super::guarantees::{Evidence, Recount, Rows, estimate_of};
 use super::histories::{self, HistoryWorkshop};
 use super::pool::{self, PoolOptions, PoolTable};
 use super::records::{Shape, is_token_of_identifier, item_levels};
@@ -95,7 +95,8 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
     report.subjects = Some(pool.people()?);
     report.accepted_risk.clone_from(&product.accept_risk);
     if !shape.quasi_identifiers.is_empty() {
-        let (measured, left): (Vec<Model>, Vec<Model>) = product.models.iter().cloned().partition(needs_only_the_table);
+        let (estimates, models): (Vec<Model>, Vec<Model>) = product.models.iter().cloned().partition(Model::is_estimate);
+        let (measured, left): (Vec<Model>, Vec<Model>) = models.into_iter().partition(needs_only_the_table);
         for model in left {
             report.steward_notes.push(format!("{}: not measured here; it needs more than the table", model.name()));
         }
@@ -106,9 +107,22 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
             people: people(&shape, subject.as_deref()),
             verified: Verified::Release,
             confidence: policy.gate.confidence,
+            limit: policy.gate.max_risk,
             threads: 1,
         };
         let classes = recount.run(&Rows::Owned(&pool.table), &mut report)?;
+        for model in estimates {
+            match estimate_of(&model, &classes, None, policy.gate.confidence) {
+                Ok((found, enough)) => {
+                    report.estimates.push(found);
+                    if !enough {
+                        report.steward_notes.push(format!("{}: the estimate is beyond what the policy allows", model.name()));
+                    }
+                }
+                // As the search has it: no estimate, no release.
+                Err(error) => report.steward_notes.push(format!("{}: no estimate ({error})", model.name())),
+            }
+        }
         report.class_sizes = Some(ClassSizes { before: None, after: classes.class_size_histogram });
     }
     let attacks = policy.gate.attacks.clone().unwrap_or_else(|| vec![AttackName::KnownItems, AttackName::KnownValues]);
@@ -138,13 +152,7 @@ fn assess_product(policy: &Policy, product: &RecordsProduct, pool: &PoolTable, s
 
 /// Whether a model is a statement about the table alone: not about a population, and not by a hierarchy that is fitted only when levels are chosen.
 fn needs_only_the_table(model: &Model) -> bool {
-    !matches!(
-        model,
-        Model::KMap { .. }
-            | Model::DeltaPresence { .. }
-            | Model::PopulationUniqueness { .. }
-            | Model::TCloseness { distance: Distance::Hierarchical, .. }
-    )
+    !matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. } | Model::TCloseness { distance: Distance::Hierarchical, .. })
 }
 
 /// How the rows of the table belong to people.

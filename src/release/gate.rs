@@ -53,6 +53,14 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
         };
         reasons.push(format!("{guessing} succeeds with probability 1/{k}, over the limit of {limit}; raise k to {}", (1.0 / limit).ceil()));
     }
+    // An estimate bounds nothing. Whoever accepts any risk need not measure it.
+    let measured = product.attacks.iter().flatten().any(|attack| attack.gate_value.is_some());
+    if limit < 1.0 && !product.estimates.is_empty() && product.guarantees.is_empty() && !measured {
+        reasons.push(
+            "its models only estimate and no attack was run, so nothing is known of its risk; add k-anonymity or run the attacks"
+                .to_owned(),
+        );
+    }
     let whose = match gate.on {
         GateOn::WorstDecile => "in the worst tenth of people",
         GateOn::Mean => "on average",
@@ -87,9 +95,9 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
 
 #[cfg(test)]
 mod tests {
-    use super::super::report::{Attack, Guarantee, Unit, Verified};
+    use super::super::report::{Attack, Estimate, Guarantee, Unit, Verified};
     use super::*;
-    use crate::policy::{Model, ProductKind};
+    use crate::policy::{AttackName, Model, ProductKind};
     use crate::units::K;
 
     fn product(k: u64, unit: Unit, holds: bool, gate_value: Option<f64>) -> ProductReport {
@@ -109,6 +117,23 @@ mod tests {
         assert!(!decide(&gate, &[product(12, Unit::Subject, true, Some(0.0901))]).verdict.passed);
         // A number per row states no risk, so it neither passes nor refuses.
         assert!(decide(&gate, &[product(3, Unit::SubjectPerRow, true, None)]).verdict.passed);
+    }
+
+    #[test]
+    fn an_estimate_protects_nobody() {
+        let gate = Gate::default();
+        let mut estimated = ProductReport::new("people", ProductKind::Records);
+        estimated.estimates.push(Estimate { model: "k-map".to_owned(), value: 1e6, low: Some(1e5), high: None });
+        let verdict = decide(&gate, &[estimated.clone()]).verdict;
+        assert!(!verdict.passed && verdict.reasons[0].contains("only estimate"), "{:?}", verdict.reasons);
+        // However many people are estimated, there is no 1/k that would be compared with the limit: the attack decides.
+        let attacked = |value| ProductReport {
+            attacks: Some(vec![Attack { gate_value: Some(value), ..Attack::new(AttackName::KnownValues) }]),
+            ..estimated.clone()
+        };
+        assert!(decide(&gate, &[attacked(0.01)]).verdict.passed);
+        assert!(!decide(&gate, &[attacked(0.5)]).verdict.passed);
+        assert_eq!(attacked(0.01).k(), None);
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use super::generalize::{FitDistribution, Generalized};
 use super::measure::{k_anonymity, names_no_columns, open};
 use super::records::Shape;
-use super::report::{Estimate, Guarantee, ProductReport, ReferenceUsed, Unit, Verified};
+use super::report::{Estimate, Guarantee, PopulationRisk, ProductReport, ReferenceUsed, Unit, Verified};
+use crate::anonymity::models::{ReidentificationRisk, RiskClass, population_k, sampling_fraction};
 use crate::anonymity::verify::{Basis, ClassReport, Found, ModelCounter, ModelReport, People, Reference, ReferenceUsed as Used};
 use crate::error::{Error, Result};
 use crate::io::table::CodedTable;
@@ -12,7 +13,7 @@ use crate::numeric::population::{PopulationModel, SampleClasses, estimate};
 use crate::numeric::real;
 use crate::pipeline::Fit;
 use crate::policy::{Model, RecordsProduct};
-use crate::units::Confidence;
+use crate::units::{Confidence, Risk, Share};
 use arrow::array::{Array, ArrayRef, AsArray, RecordBatch, StringArray, new_null_array};
 use arrow::compute::cast;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
@@ -27,6 +28,8 @@ pub(super) struct Evidence {
     pub(super) references: BTreeMap<String, FitDistribution>,
     pub(super) population: Option<Vec<RecordBatch>>,
     pub(super) against: Against,
+    /// People when the levels were chosen.
+    pub(super) people: Option<u64>,
 }
 
 /// With what the sensitive values of classes are compared.
@@ -47,6 +50,7 @@ impl Evidence {
             references: generalized.references().clone(),
             population: generalized.released_population()?,
             against: Against::FitOfRows(generalized.rows_at_fit()),
+            people: Some(generalized.people_at_fit()),
         })
     }
 
@@ -70,7 +74,7 @@ impl Evidence {
             Against::FitOfRows(at_fit) => rows == at_fit,
         };
         let reference = if released { Reference::Released } else { Reference::Fit { people, total: fit.total } };
-        Ok(Basis { reference, tree })
+        Ok(Basis { reference, tree, suppressed: None })
     }
 }
 
@@ -135,6 +139,8 @@ pub(super) struct Recount<'a> {
     pub(super) people: People,
     pub(super) verified: Verified,
     pub(super) confidence: Confidence,
+    /// Risk above which a person counts as at risk.
+    pub(super) limit: Risk,
     pub(super) threads: usize,
 }
 
@@ -146,14 +152,41 @@ impl Recount<'_> {
     pub(super) fn run(&self, rows: &Rows<'_>, report: &mut ProductReport) -> Result<ClassReport> {
         let (counted, columns) = self.count(rows)?;
         for model in &self.product.models {
-            if let Model::PopulationUniqueness { threshold, population_size, model: estimator } = model {
-                report.estimates.push(self.estimate(&counted, *threshold, *population_size, estimator.as_deref())?);
+            if model.is_estimate() {
+                let (found, enough) = estimate_of(model, &counted.classes, self.evidence.people, self.confidence)?;
+                if !enough {
+                    return Err(self.over(model, &found));
+                }
+                report.estimates.push(found);
                 continue;
             }
             let guarantee = self.guarantee(model, &counted, &columns, report)?;
             report.guarantees.push(guarantee);
         }
+        report.population_risk = self.population_risk(&counted);
         Ok(counted.classes)
+    }
+
+    /// What those achieve who know the population, if it is given. Where people have several rows, a class says too little about them.
+    fn population_risk(&self, counted: &ModelReport) -> Option<PopulationRisk> {
+        self.evidence.population.as_ref().filter(|_| counted.classes.one_row_each == Some(true))?;
+        let mut classes: Vec<(u64, u64)> = counted.people_of_classes().collect();
+        // Sums of fractions depend on the order.
+        classes.sort_unstable();
+        let classes = classes.into_iter().map(|(people, population)| RiskClass { people, population: Some(population) });
+        // A class that has fewer people in the population than in the file: the models say so.
+        let risk = ReidentificationRisk::new(classes, self.limit).ok()?;
+        let journalist = risk.journalist?;
+        Some(PopulationRisk {
+            threshold: self.limit.get(),
+            prosecutor_highest: risk.prosecutor.highest,
+            prosecutor_average: risk.prosecutor.average,
+            prosecutor_at_risk: risk.prosecutor.at_risk,
+            journalist_highest: journalist.highest,
+            journalist_average: journalist.average,
+            journalist_at_risk: journalist.at_risk,
+            marketer: risk.marketer,
+        })
     }
 
     fn count(&self, rows: &Rows<'_>) -> Result<(ModelReport, Columns)> {
@@ -209,7 +242,7 @@ impl Recount<'_> {
         }
         let basis = match model.column() {
             Some(column) => self.evidence.basis(column, columns, counted.classes.rows)?,
-            None => Basis::default(),
+            None => Basis { suppressed: self.suppressed(counted), ..Basis::default() },
         };
         let found = counted.check(model, &basis)?;
         let mut guarantee = Guarantee::of(model, self.unit(model, counted), self.verified_by(model, &found));
@@ -245,21 +278,58 @@ impl Recount<'_> {
         if needs_more { Verified::ReleaseAndPool } else { self.verified }
     }
 
-    fn estimate(&self, counted: &ModelReport, threshold: f64, population: u64, estimator: Option<&str>) -> Result<Estimate> {
-        let estimator = estimator.map_or(Ok(PopulationModel::default()), str::parse)?;
-        let sample = SampleClasses::new(counted.classes.class_size_histogram.iter().copied())?;
-        let found = estimate(estimator, &sample, population, self.confidence)?;
-        if found.share > threshold {
-            return Err(Error::NoSolution {
-                product: self.product.name.clone(),
-                nearest: format!(
-                    "population-uniqueness is estimated at {} in the written file where {threshold} is allowed; raise suppression_limit, allow higher levels or lower item_support.min_subjects",
-                    found.share
-                ),
-            });
+    /// People of the data who are not in the file, where everybody has one row.
+    fn suppressed(&self, counted: &ModelReport) -> Option<u64> {
+        let classes = &counted.classes;
+        let (Some(true), Some(people), Some(released)) = (classes.one_row_each, self.evidence.people, classes.subjects) else {
+            return None;
+        };
+        people.checked_sub(released)
+    }
+
+    fn over(&self, model: &Model, found: &Estimate) -> Error {
+        let nearest = match model {
+            Model::PopulationUniqueness { threshold, .. } => format!(
+                "population-uniqueness is estimated at {} in the written file where {threshold} is allowed; raise suppression_limit, allow higher levels or lower item_support.min_subjects",
+                found.value
+            ),
+            Model::KMap { k, .. } => format!(
+                "a class of the written file is estimated to fit {} people of the population at least where {} are asked for; raise suppression_limit, allow higher levels or lower item_support.min_subjects",
+                found.low.unwrap_or(0.0),
+                k.get()
+            ),
+            other => format!("{} does not hold in the written file", other.name()),
+        };
+        Error::NoSolution { product: self.product.name.clone(), nearest }
+    }
+}
+
+/// What a model estimates from the classes of a table, and whether that is within its bound. `people` is how many were in the table when the levels were chosen:
+/// the sample. Without it those of the table are taken.
+pub(super) fn estimate_of(model: &Model, classes: &ClassReport, people: Option<u64>, confidence: Confidence) -> Result<(Estimate, bool)> {
+    let sample = SampleClasses::new(classes.class_size_histogram.iter().copied())?;
+    match model {
+        Model::PopulationUniqueness { threshold, population_size, model: estimator } => {
+            let estimator = estimator.as_deref().map_or(Ok(PopulationModel::default()), str::parse)?;
+            let found = estimate(estimator, &sample, *population_size, confidence)?;
+            let of = |people: f64| people / real((*population_size).max(1));
+            let shown =
+                Estimate { model: model.name().to_owned(), value: found.share, low: Some(of(found.low)), high: Some(of(found.high)) };
+            Ok((shown, found.share <= *threshold))
         }
-        let of = |people: f64| people / real(population.max(1));
-        Ok(Estimate { model: "population-uniqueness".to_owned(), value: found.share, low: Some(of(found.low)), high: Some(of(found.high)) })
+        Model::KMap { k, population_size: Some(population), estimator, significance, .. } => {
+            let people = people.unwrap_or(0).max(classes.subjects.unwrap_or_else(|| sample.people()));
+            let Some((smallest, _)) = sample.sizes().next() else {
+                // No class is too small.
+                return Ok((Estimate { model: model.name().to_owned(), ..Estimate::default() }, true));
+            };
+            let fraction = sampling_fraction(people, *population)?;
+            let alpha = Share::new(significance.unwrap_or(Model::SIGNIFICANCE))?;
+            let low = population_k(smallest, fraction, alpha, estimator.unwrap_or_default().into())?.min(*population);
+            let value = real(smallest) / fraction.get();
+            Ok((Estimate { model: model.name().to_owned(), value, low: Some(real(low)), high: None }, low >= k.get().min(*population)))
+        }
+        other => Err(Error::unsupported("models", other.name())),
     }
 }
 
@@ -292,6 +362,7 @@ mod tests {
             people: People::OneRowEach,
             verified: Verified::Release,
             confidence: Confidence::new(0.95).unwrap(),
+            limit: Risk::new(0.09).unwrap(),
             threads: 1,
         };
         let mut report = ProductReport::new("p", ProductKind::Records);

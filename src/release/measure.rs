@@ -162,6 +162,7 @@ impl Measurement<'_> {
             people,
             verified,
             confidence: self.policy.gate.confidence,
+            limit: self.policy.gate.max_risk,
             threads: self.threads,
         };
         let report = &mut made.report;

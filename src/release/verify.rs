@@ -431,7 +431,7 @@ fn speaks_of(shown: &Value, report: &Report) -> bool {
 fn check_declared(policy: &Policy, declared: &RecordsProduct, stated: &ProductReport) -> Check {
     let roles = stated.columns.iter().all(|column| declaration(policy, declared.source, &column.name) == Some(column.role));
     // An estimate is no guarantee.
-    let mut promised = declared.models.iter().filter(|model| !matches!(model, Model::PopulationUniqueness { .. }));
+    let mut promised = declared.models.iter().filter(|model| !model.is_estimate());
     let models = promised.all(|model| {
         let wanted = Guarantee::of(model, Unit::Row, Verified::Unverifiable).parameters;
         stated.guarantees.iter().any(|guarantee| guarantee.model == model.name() && guarantee.parameters == wanted)

@@ -1,7 +1,7 @@
 //! Recounting the models of a policy in any table, from its columns alone.
 
 use super::generalize::{FitDistribution, population_of};
-use super::guarantees::{Against, Evidence, Recount, Rows};
+use super::guarantees::{Against, Evidence, Recount, Rows, estimate_of};
 use super::measure::{names_no_columns, open};
 use super::records::{Shape, TOKEN};
 use super::report::{Estimate, Guarantee, ProductReport, ReferenceUsed, Unit, Verified};
@@ -12,7 +12,6 @@ use crate::anonymity::verify::{ClassReport, People};
 use crate::error::{Error, Result};
 use crate::io::table::ColumnInterner;
 use crate::io::{ReadOptions, Source, read};
-use crate::numeric::population::{PopulationModel, SampleClasses, estimate};
 use crate::numeric::real;
 use crate::pipeline::value_type;
 use crate::policy::{Distance, Model, Policy, Product, ProductKind, RecordsProduct, Role, Treatment};
@@ -79,7 +78,7 @@ pub fn verify_table(policy: &Policy, product: Option<&str>, files: &[PathBuf], r
     let table = Table::open(files)?;
     let (columns, unexpected) = table.check(policy, product)?;
     let people = table.people(policy, product);
-    let mut check = Check { policy, product, table: &table, columns: &columns, people, notes: Vec::new() };
+    let mut check = Check { policy, product, table: &table, columns: &columns, people, notes: Vec::new(), beyond: false };
     let evidence = check.evidence(reference)?;
     let mut report = ProductReport::new(&product.name, ProductKind::Records);
     let classes = check.recount(&evidence, files, &mut report)?;
@@ -114,7 +113,8 @@ fn recount_model(
     let product = RecordsProduct { models: vec![model.clone()], ..product.clone() };
     let files = [path.to_owned()];
     let table = Table::open(&files)?;
-    let mut check = Check { policy, product: &product, table: &table, columns: quasi_identifiers, people, notes: Vec::new() };
+    let mut check =
+        Check { policy, product: &product, table: &table, columns: quasi_identifiers, people, notes: Vec::new(), beyond: false };
     let evidence = check.evidence(None)?;
     let mut report = ProductReport::new(&product.name, ProductKind::Records);
     check.recount(&evidence, &files, &mut report)?;
@@ -136,7 +136,7 @@ pub(super) fn check_model(
     if stated.reference == Some(ReferenceUsed::Fit) {
         return Ok((None, "compares with the table before suppression; verify --table with the steward's transformation.json".to_owned()));
     }
-    if matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. }) {
+    if model.population().is_some() {
         return Ok((None, "compares with the population; verify --table with the steward's transformation.json".to_owned()));
     }
     // Hierarchies of files and declared lists stay with the steward; without them there is no distance.
@@ -264,6 +264,8 @@ struct Check<'a> {
     columns: &'a [String],
     people: People,
     notes: Vec<String>,
+    /// Whether an estimate is beyond what the policy allows.
+    beyond: bool,
 }
 
 impl Check<'_> {
@@ -298,7 +300,8 @@ impl Check<'_> {
             _ => None,
         };
         let against = if reference.is_some() { Against::Fit } else { Against::Released };
-        Ok(Evidence { references, population, against })
+        let people = reference.map_or(Ok(None), |scheme| scheme.people(&self.product.name))?;
+        Ok(Evidence { references, population, against, people })
     }
 
     fn population(&self, recoding: &Recoding, batches: &[RecordBatch]) -> Result<Vec<RecordBatch>> {
@@ -344,9 +347,7 @@ impl Check<'_> {
     }
 
     fn recount(&mut self, evidence: &Evidence, files: &[PathBuf], report: &mut ProductReport) -> Result<ClassReport> {
-        let needs_population = |model: &Model| matches!(model, Model::KMap { .. } | Model::DeltaPresence { .. });
-        let is_estimate = |model: &Model| matches!(model, Model::PopulationUniqueness { .. });
-        let counted = |model: &Model| !is_estimate(model) && (!needs_population(model) || evidence.population.is_some());
+        let counted = |model: &Model| !model.is_estimate() && (model.population().is_none() || evidence.population.is_some());
         let unknown = self.people == People::Unknown;
         let shape = Shape { linked: matches!(self.people, People::Token(_)), quasi_identifiers: self.columns.to_vec(), ..Shape::default() };
         let product =
@@ -358,6 +359,7 @@ impl Check<'_> {
             people: self.people.clone(),
             verified: if unknown { Verified::Unverifiable } else { Verified::Release },
             confidence: self.policy.gate.confidence,
+            limit: self.policy.gate.max_risk,
             threads: 1,
         };
         let classes = recount.run(&Rows::Files(files), report)?;
@@ -372,38 +374,19 @@ impl Check<'_> {
         }
         self.notes.append(&mut report.steward_notes);
         for model in &self.product.models {
-            if let Model::PopulationUniqueness { threshold, population_size, model: estimator } = model {
-                self.estimate(&classes, *threshold, *population_size, estimator.as_deref(), report)?;
+            if model.is_estimate() {
+                let (found, enough) = estimate_of(model, &classes, evidence.people, self.policy.gate.confidence)?;
+                if !enough {
+                    self.beyond = true;
+                    self.notes.push(format!("{}: the estimate is beyond what the policy allows", model.name()));
+                }
+                report.estimates.push(found);
             } else if !counted(model) {
                 report.guarantees.push(Guarantee::of(model, Unit::Subject, Verified::Unverifiable));
                 self.notes.push(format!("{}: needs the population and the steward's transformation.json (--reference)", model.name()));
             }
         }
         Ok(classes)
-    }
-
-    fn estimate(
-        &mut self,
-        classes: &ClassReport,
-        threshold: f64,
-        population: u64,
-        estimator: Option<&str>,
-        report: &mut ProductReport,
-    ) -> Result<()> {
-        let estimator = estimator.map_or(Ok(PopulationModel::default()), str::parse)?;
-        let sample = SampleClasses::new(classes.class_size_histogram.iter().copied())?;
-        let found = estimate(estimator, &sample, population, self.policy.gate.confidence)?;
-        let of = |people: f64| people / real(population.max(1));
-        report.estimates.push(Estimate {
-            model: "population-uniqueness".to_owned(),
-            value: found.share,
-            low: Some(of(found.low)),
-            high: Some(of(found.high)),
-        });
-        if found.share > threshold {
-            self.notes.push(format!("population-uniqueness: the estimate is over the threshold of {threshold}"));
-        }
-        Ok(())
     }
 
     /// The rarest item, where the policy wants support.
@@ -439,11 +422,7 @@ impl Check<'_> {
             Model::KAnonymity { k } => classes.smallest_rows.is_some_and(|rows| rows < k.get()),
             _ => false,
         });
-        let over = self.product.models.iter().any(|model| match model {
-            Model::PopulationUniqueness { threshold, .. } => report.estimates.iter().any(|estimate| estimate.value > *threshold),
-            _ => false,
-        });
-        if refuted || too_few || over || !as_declared {
+        if refuted || too_few || self.beyond || !as_declared {
             Some(false)
         } else if open {
             None

@@ -67,7 +67,7 @@ fn declared() -> Vec<Model> {
         for enhanced in [false, true] {
             all.push(Model::BetaLikeness { column: column(), beta: x / 4.0, enhanced });
         }
-        all.push(Model::KMap { k: K::new(u64::from(step) + 1).unwrap(), population: Some("p.csv".into()) });
+        all.push(Model::k_map(K::new(u64::from(step) + 1).unwrap(), "p.csv"));
         all.push(Model::DeltaPresence { min: 0.0, max: x / 5.0, population: "p.csv".into() });
         all.push(Model::AverageRisk { threshold: x / 6.0 });
         all.push(Model::SampleUniqueness { threshold: x / 20.0 });
@@ -96,7 +96,8 @@ fn by_models(model: &Model, rows: &[Row], population: &[u8]) -> bool {
                 .collect(),
         ),
     };
-    let context = ModelContext { one_row_each: true, sensitive: [("value".to_owned(), column)].into(), population: true };
+    let context =
+        ModelContext { one_row_each: true, sensitive: [("value".to_owned(), column)].into(), population: true, people: rows.len() as u64 };
     let models = Models::from_policy(std::slice::from_ref(model), Linkability::Unlinked, &context).unwrap();
     let mut statistics = Vec::new();
     let classes: BTreeSet<u8> = rows.iter().map(|row| row.0).collect();
@@ -152,7 +153,7 @@ proptest! {
         // Everybody has one row, or somebody has several.
         let rows: Vec<Row> = if single { (0_u8..).zip(rows).map(|(person, row)| (row.0, row.1, person)).collect() } else { rows };
         let report = recount(&rows, People::Owner("person".into()), &population);
-        let basis = Basis { reference: Reference::Released, tree: tree() };
+        let basis = Basis { tree: tree(), ..Basis::default() };
         for model in declared() {
             let found = report.check(&model, &basis).unwrap();
             prop_assert_eq!(found.counted, Counted::People);
@@ -166,7 +167,7 @@ proptest! {
     fn distances_are_the_cost_of_transport(rows in rows()) {
         let rows: Vec<Row> = (0_u8..).zip(rows).map(|(person, row)| (row.0, row.1, person)).collect();
         let report = recount(&rows, People::OneRowEach, &[]);
-        let basis = Basis { reference: Reference::Released, tree: tree() };
+        let basis = Basis { tree: tree(), ..Basis::default() };
         let values: Vec<u8> = rows.iter().map(|row| row.1).collect::<BTreeSet<_>>().into_iter().collect();
         let count = |class: Option<u8>| -> Vec<u64> {
             values.iter().map(|&value| rows.iter().filter(|row| class.is_none_or(|class| row.0 == class) && row.1 == value).count() as u64).collect()
@@ -194,7 +195,7 @@ proptest! {
 
     #[test]
     fn splits_and_shipped_states_count_alike(rows in rows(), cut in 0..40_usize, population in prop::collection::vec(0..3_u8, 0..9)) {
-        let basis = Basis { reference: Reference::Released, tree: tree() };
+        let basis = Basis { tree: tree(), ..Basis::default() };
         let people = || People::Token("person".into());
         let figures = |report: &ModelReport| declared().iter().map(|model| report.check(model, &basis).unwrap()).collect::<Vec<_>>();
         let expected = figures(&recount(&rows, people(), &population));
@@ -226,11 +227,11 @@ fn the_reference_in_use_is_named() {
     assert_eq!((found.achieved, found.holds, found.reference), (Some(0.0), true, Some(ReferenceUsed::Released)));
     // At fit time two more people had the value 10, who are suppressed now: (½, ½, 0) against (⅓, ⅓, ⅓), over ranks. 10 comes after 5, not after 0.
     let people = [(Some("0".to_owned()), 2), (Some("5".to_owned()), 2), (Some("10".to_owned()), 2)].into();
-    let fit = Basis { reference: Reference::Fit { people, total: 6 }, tree: Vec::new() };
+    let fit = Basis { reference: Reference::Fit { people, total: 6 }, ..Basis::default() };
     let found = report.check(&model, &fit).unwrap();
     assert!((found.achieved.unwrap() - 0.25).abs() < 1e-12 && !found.holds && found.reference == Some(ReferenceUsed::Fit));
     // A value that the table at fit time does not have is infinitely more frequent.
-    let fit = Basis { reference: Reference::Fit { people: [(Some("0".to_owned()), 4)].into(), total: 4 }, tree: Vec::new() };
+    let fit = Basis { reference: Reference::Fit { people: [(Some("0".to_owned()), 4)].into(), total: 4 }, ..Basis::default() };
     let found = report.check(&Model::BetaLikeness { column: "value".into(), beta: 9.0, enhanced: false }, &fit).unwrap();
     assert!(!found.holds && found.achieved.is_none());
     let hierarchical = Model::TCloseness { column: "value".into(), t: 0.1, distance: Distance::Hierarchical };
@@ -258,6 +259,14 @@ fn tampering_and_counting_rows_are_caught() {
     assert_eq!((found(&[0, 0, 0, 1, 1]).holds, found(&[0, 0, 0, 1, 1]).absent), (true, Some(0)));
     assert_eq!((found(&[0, 0, 0, 1, 1, 2]).holds, found(&[0, 0, 0, 1, 1, 2]).absent), (false, Some(1)));
     assert!(!found(&[0, 0]).holds, "a released class without a population");
+    // Two of five people who fit no class are in the data: as they are known to be, 0.4 is between 0.1 and 0.45, and not below 0.35.
+    let left_out = |max, suppressed| {
+        let presence = Model::DeltaPresence { min: 0.1, max, population: "p.csv".into() };
+        let population = [0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1, 2, 2, 2, 2, 2];
+        recount(&good, People::OneRowEach, &population).check(&presence, &Basis { suppressed, ..Basis::default() }).unwrap()
+    };
+    assert_eq!((left_out(0.45, Some(2)).holds, left_out(0.45, Some(2)).achieved), (true, Some(0.4)));
+    assert!(!left_out(0.35, Some(2)).holds && !left_out(0.45, Some(0)).holds && !left_out(0.45, None).holds);
 }
 
 #[test]

@@ -4,8 +4,9 @@
 
 use backmask::anonymity::classes::{ClassStatistics, ClassView, ValueCount};
 use backmask::anonymity::models::{
-    BetaLikeness, CellSizes, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, KAnonymity, KMap, Linkability,
-    ModelContext, Models, PrivacyModel, RecursiveClDiversity, Reference, SensitiveColumn, TCloseness, TableModel, sample_k,
+    BetaLikeness, CellSizes, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, EstimatedKMap, KAnonymity, KMap,
+    Linkability, ModelContext, Models, PrivacyModel, RecursiveClDiversity, Reference, SensitiveColumn, TCloseness, TableModel,
+    population_k, sample_k,
 };
 use backmask::policy::{Distance, EntropyEstimator, Model};
 use backmask::units::{K, Share};
@@ -411,7 +412,7 @@ fn declared() -> Vec<Model> {
         Model::TCloseness { column: column.clone(), t: 0.3, distance: Distance::Hierarchical },
         Model::DeltaDisclosure { column: column.clone(), d: 1.0 },
         Model::BetaLikeness { column, beta: 1.0, enhanced: true },
-        Model::KMap { k: K::new(4).unwrap(), population: Some("people.csv".into()) },
+        Model::k_map(K::new(4).unwrap(), "people.csv"),
         Model::DeltaPresence { min: 0.1, max: 0.5, population: "people.csv".into() },
         Model::AverageRisk { threshold: 0.5 },
         Model::SampleUniqueness { threshold: 0.1 },
@@ -421,7 +422,7 @@ fn declared() -> Vec<Model> {
 
 fn context() -> ModelContext {
     let column = SensitiveColumn { index: 0, reference: reference(&[3, 3]), ranks: Some(vec![0, 1]), levels: Some(vec![vec![0, 0]]) };
-    ModelContext { one_row_each: true, sensitive: [("mood".to_owned(), column)].into(), population: true }
+    ModelContext { one_row_each: true, sensitive: [("mood".to_owned(), column)].into(), population: true, people: 6 }
 }
 
 #[test]
@@ -464,6 +465,36 @@ fn people_with_several_rows_leave_nothing_monotone() {
     // Ann has 0 here and 1 there, Bob the other way round: two values in both classes, and everybody has both in their union.
     let distinct = DistinctLDiversity { column: 0, l: 2 };
     assert!(passes(&distinct, &[1, 1], 2) && !passes(&distinct, &[2, 2], 2));
+}
+
+#[test]
+fn an_estimated_k_map_asks_for_people_of_the_sample() {
+    let share = |value| Share::new(value).unwrap();
+    for law in [CellSizes::Poisson, CellSizes::ZeroTruncatedPoisson] {
+        for (fraction, alpha) in [(1e-4, 0.05), (0.01, 0.01), (0.2, 0.1), (1.0, 0.05)] {
+            for k in [2, 5, 100, 1_000] {
+                let enough = sample_k(K::new(k).unwrap(), share(fraction), share(alpha), law).unwrap();
+                // What is enough for k is not enough for more than population_k says, and one person less is not enough for k.
+                assert!(population_k(enough, share(fraction), share(alpha), law).unwrap() >= k);
+                assert!(enough == 1 || population_k(enough - 1, share(fraction), share(alpha), law).unwrap() < k, "{law:?} {fraction} {k}");
+            }
+        }
+        assert_eq!(population_k(0, share(0.1), share(0.05), law).unwrap(), 0);
+        assert!(population_k(3, share(0.0), share(0.05), law).is_err());
+    }
+    // ARX: the United States, 30,162 people, α = 0.01.
+    let map = EstimatedKMap::new(K::new(1_000).unwrap(), 30_162, 317_238_626, share(0.01), CellSizes::ZeroTruncatedPoisson).unwrap();
+    assert_eq!(map.people(), 3);
+    assert!(EstimatedKMap::new(K::new(5).unwrap(), 11, 10, share(0.01), CellSizes::Poisson).is_err());
+    let declared = [Model::estimated_k_map(K::new(100).unwrap(), 600)];
+    assert!(declared[0].is_estimate() && declared[0].population().is_none());
+    let models = Models::from_policy(&declared, Linkability::Unlinked, &context()).unwrap();
+    let at = |people| {
+        let statistics = ClassStatistics { rows: people, subjects: people, max_rows_of_a_subject: 1 };
+        models.hold(&ClassView { statistics, sensitive: &[], population: None })
+    };
+    // 6 of 600 people: mean 1, P(X ≥ 4) = 0.019, P(X ≥ 3) = 0.08.
+    assert!(at(4) && !at(3));
 }
 
 #[test]

@@ -25,7 +25,20 @@ pub(crate) fn binary(name: &str) -> PathBuf {
     static BUILT: OnceLock<()> = OnceLock::new();
     let folder = target().join("examples");
     BUILT.get_or_init(|| {
-        let names = ["anonymize", "assess", "import", "keygen", "pseudonymize", "simulate", "verify"];
+        let names = [
+            "account",
+            "anonymize",
+            "assess",
+            "calibrate",
+            "evaluate",
+            "import",
+            "keygen",
+            "ledger",
+            "noise",
+            "pseudonymize",
+            "simulate",
+            "verify",
+        ];
         if names.iter().all(|name| is_fresh(&folder, name)) {
             return;
         }

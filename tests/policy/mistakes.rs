@@ -253,6 +253,32 @@ fn contradictions_name_their_key_and_the_remedy() {
             "products[0].models[1].t",
             "from 0 to 1",
         ),
+        (
+            "k = 12 }",
+            "k = 12 }, { name = \"k-map\", k = 5, population = \"a.csv\", population_size = 1000 }",
+            "products[0].models[1].population_size",
+            "beside population",
+        ),
+        (
+            "k = 12 }",
+            "k = 12 }, { name = \"k-map\", k = 5, population = \"a.csv\", estimator = \"poisson\" }",
+            "products[0].models[1].estimator",
+            "estimates nothing",
+        ),
+        (
+            "k = 12 }",
+            "k = 12 }, { name = \"k-map\", k = 5, population = \"a.csv\", significance = 0.1 }",
+            "products[0].models[1].significance",
+            "tests nothing",
+        ),
+        (
+            "k = 12 }",
+            "k = 12 }, { name = \"k-map\", k = 5, population_size = 1000, significance = 1.0 }",
+            "products[0].models[1].significance",
+            "between 0 and 1",
+        ),
+        ("k = 12 }", "k = 12 }, { name = \"k-map\", k = 5, population_size = 0 }", "products[0].models[1].population_size", "at least 1"),
+        ("k = 12 }", "k = 12 }, { name = \"k-map\", k = 5 }", "products[0].models[1].population", "population_size"),
         ("k = 12 }", "k = 12 }, { name = \"entropy-l-diversity\", column = \"gender\", l = 0.5 }", "products[0].models[1].l", "from 1"),
         (
             "k = 12 }",

@@ -6,7 +6,7 @@ use backmask::Error;
 use backmask::io::SinkFormat;
 use backmask::policy::{Model, Policy, Product};
 use backmask::release::report::{Guarantee, ReferenceUsed, Unit, Verified};
-use backmask::release::{Anonymizer, Outcome, verify};
+use backmask::release::{Anonymizer, Outcome, Scheme, verify, verify_table};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -219,8 +219,20 @@ fn classes_fit_the_people_of_the_population_that_they_claim() {
             real(found.iter().map(|&(_, people)| people).min().expect("classes"))
         } else {
             assert!(found.iter().all(|&(rows, people)| real(rows) <= 0.45 * real(people) + 1e-9), "{found:?}");
-            found.iter().map(|&(rows, people)| real(rows) / real(people)).fold(0.0, f64::max)
+            let largest = found.iter().map(|&(rows, people)| real(rows) / real(people)).fold(0.0, f64::max);
+            let (beside, left_out) = (300 - found.iter().map(|class| class.1).sum::<usize>(), 120 - written.rows.len());
+            // Who fits no class may be one of those whose row was left out.
+            if beside > 0 { largest.max(real(left_out) / real(beside)) } else { largest }
         };
+        let product = outcome.product("p").expect("the product");
+        let risk = product.population_risk.expect("a population");
+        let smallest = |of: fn(&(usize, usize)) -> usize| real(found.iter().map(of).min().expect("classes"));
+        let marketer = found.iter().map(|&(rows, people)| real(rows) / real(people)).sum::<f64>() / real(written.rows.len());
+        assert!((risk.prosecutor_highest - 1.0 / smallest(|class| class.0)).abs() < 1e-12);
+        assert!((risk.journalist_highest - 1.0 / smallest(|class| class.1)).abs() < 1e-12);
+        assert!((risk.marketer - marketer).abs() < 1e-12 && risk.journalist_average >= risk.marketer);
+        let page = std::fs::read_to_string(place.out().join("steward/report.html")).expect("a page");
+        assert!(page.contains("Journalist") && page.contains("Marketer"));
         assert!(claim.holds && (claim.achieved.expect("classes") - worst).abs() < 1e-12, "{claim:?}: {worst}");
         assert_eq!((claim.unit, claim.verified), (unit, Verified::ReleaseAndPool));
         // Nothing of the steward's machine, and no figure of the population, is handed over.
@@ -229,20 +241,25 @@ fn classes_fit_the_people_of_the_population_that_they_claim() {
         let report: serde_json::Value =
             serde_json::from_slice(&std::fs::read(outcome.release.join("report.json")).expect("a report")).expect("JSON");
         assert_eq!(report["products"][0]["guarantees"][0]["stated_as_bound"], true);
+        assert!(report["products"][0]["population_risk"].is_null());
         assert!(verify(&outcome.release, &[], None).expect("a release").holds);
     }
 }
 
 #[test]
-fn a_lower_bound_of_presence_leaves_nobody_out() {
+fn a_lower_bound_of_presence_holds_for_those_who_fit_no_class() {
     let place = Run::new();
-    // Rows with a gap fit few people: some class of the population is always without a row, except at the top.
     let outcome = sample_of_population(&place, &with_population("{ name = 'delta-presence', min = 0.3, max = 0.5"), SinkFormat::Csv);
-    let outcome = outcome.expect("everybody fits *, *");
+    let outcome = outcome.expect("everybody fits *, * at the top");
     let population = population_classes(&outcome);
     let written = classes(&Written::of(&outcome, "p"));
-    assert!(population.keys().all(|class| written.contains_key(class)));
-    assert!(population.iter().all(|(class, &people)| (0.3..=0.5).contains(&(real(written[class].len()) / real(people)))));
+    assert!(written.iter().all(|(class, rows)| (0.3..=0.5).contains(&(real(rows.len()) / real(population[class])))));
+    let (mut beside, mut left_out) = (0, 120);
+    for (class, people) in &population {
+        beside += if written.contains_key(class) { 0 } else { *people };
+        left_out -= written.get(class).map_or(0, Vec::len);
+    }
+    assert!(if beside == 0 { left_out == 0 } else { (0.3..=0.5).contains(&(real(left_out) / real(beside))) }, "{left_out} of {beside}");
 }
 
 #[test]
@@ -285,6 +302,57 @@ fn models_of_the_table_hold_in_the_file() {
     let (low, high) = (estimate.low.expect("an end"), estimate.high.expect("an end"));
     assert!((0.0..=0.02).contains(&estimate.value) && low <= estimate.value && estimate.value <= high && high <= 1.0, "{estimate:?}");
     assert!(verify(&outcome.release, &[], None).expect("a release").holds);
+}
+
+/// P(X ≥ people) for a Poisson law, term by term; without 0 if `truncated`.
+fn tail(people: usize, mean: f64, truncated: bool) -> f64 {
+    let (mut term, mut below) = ((-mean).exp(), 0.0);
+    let nobody = term;
+    for count in 0..people {
+        below += term;
+        term *= mean / real(count + 1);
+    }
+    if truncated { (1.0 - below) / (1.0 - nobody) } else { 1.0 - below }
+}
+
+#[test]
+fn an_estimated_k_map_chooses_levels_and_promises_nothing() {
+    for (estimator, truncated) in [("poisson", false), ("zero-truncated-poisson", true)] {
+        let model = format!("{{ name = 'k-map', k = 100, population_size = 24000, estimator = '{estimator}', significance = 0.1 }}");
+        let text = declared(&model, "suppression_limit = 0.5");
+        let (place, outcome) = run(&text, &people(7));
+        let outcome = outcome.unwrap_or_else(|error| panic!("{estimator}: {error}"));
+        let product = outcome.product("p").expect("the product");
+        assert!(product.guarantees.is_empty() && product.k().is_none(), "{:?}", product.guarantees);
+        let smallest = classes(&Written::of(&outcome, "p")).values().map(Vec::len).min().expect("classes");
+        let fraction = real(PEOPLE) / 24_000.0;
+        assert!(tail(smallest, 100.0 * fraction, truncated) <= 0.1, "{smallest}");
+        let estimate = &product.estimates[0];
+        assert_eq!((estimate.model.as_str(), estimate.high), ("k-map", None));
+        assert!((estimate.value - real(smallest) / fraction).abs() < 1e-9);
+        // The largest population class that so many people reject.
+        let low = estimate.low.expect("a bound");
+        assert!(
+            low >= 100.0 && tail(smallest, low * fraction, truncated) <= 0.1 && tail(smallest, (low + 1.0) * fraction, truncated) > 0.1
+        );
+        // Neither file says 1/k.
+        for file in ["release/report.html", "steward/report.html", "release/report.json"] {
+            let shown = std::fs::read_to_string(place.out().join(file)).expect(file);
+            assert!(!shown.contains("finds at least"), "{file}");
+        }
+        assert!(verify(&outcome.release, &[], None).expect("a release").holds);
+        let files: Vec<_> = std::fs::read_dir(&outcome.release).expect("a folder").map(|entry| entry.expect("an entry").path()).collect();
+        let file: Vec<_> = files.into_iter().filter(|path| path.file_stem().is_some_and(|stem| stem == "p")).collect();
+        let scheme = Scheme::from_path(place.out().join("steward/transformation.json")).expect("a scheme");
+        let found = verify_table(&policy(&text), None, &file, Some(&scheme)).expect("a table");
+        assert_eq!((found.holds, &found.estimates[0]), (Some(true), estimate));
+        // With a smaller share of the population in the table, its classes are too small.
+        let larger = text.replace("k = 100", "k = 10000");
+        assert_eq!(verify_table(&policy(&larger), None, &file, Some(&scheme)).expect("a table").holds, Some(false));
+    }
+    // A population that is smaller than the table.
+    let (_place, outcome) = run(&declared("{ name = 'k-map', k = 5, population_size = 20 }", ""), &people(7));
+    assert!(outcome.expect_err("too few").to_string().contains("population_size"));
 }
 
 /// The release of a table of one quasi-identifier `q` and one sensitive column `s`.

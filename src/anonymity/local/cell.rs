@@ -24,10 +24,8 @@ impl Cell {
     pub(super) fn of(dimension: &Dimension, ranks: &[u32]) -> Self {
         let missing_rank = dimension.missing().unwrap_or(u32::MAX);
         if dimension.kind() == DimensionKind::Categories {
-            let mut set = ranks.to_vec();
-            set.sort_unstable();
-            set.dedup();
-            return if set == [missing_rank] { Self::Missing } else { Self::Set(set.into()) };
+            let set = distinct(ranks, dimension.domain());
+            return if *set == [missing_rank] { Self::Missing } else { Self::Set(set) };
         }
         let (mut low, mut high, mut missing) = (u32::MAX, 0, false);
         for &rank in ranks {
@@ -177,6 +175,23 @@ impl Cell {
             (Self::Range { low, high, .. }, _) => dimension.extent(*low, *high),
         }
     }
+}
+
+/// Different ranks of a domain, ascending.
+fn distinct(ranks: &[u32], domain: usize) -> Box<[u32]> {
+    if domain > 64 {
+        let mut set = ranks.to_vec();
+        set.sort_unstable();
+        set.dedup();
+        return set.into();
+    }
+    let mut seen = ranks.iter().fold(0_u64, |seen, &rank| seen | (1 << rank));
+    let mut set = Vec::with_capacity(seen.count_ones() as usize);
+    while seen != 0 {
+        set.push(seen.trailing_zeros());
+        seen &= seen - 1;
+    }
+    set.into()
 }
 
 /// A member of a set.

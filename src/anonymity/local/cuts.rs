@@ -52,20 +52,37 @@ pub(super) fn strict(dimension: &Dimension, histogram: &Histogram, disjoint: boo
 /// Missing values apart first; then between two values, the nearest to the median first, the lower of two that are as near.
 fn ordered(dimension: &Dimension, histogram: &Histogram, cuts: &mut Vec<Cut>) {
     let rows: u64 = histogram.iter().map(|entry| entry.1).sum();
-    let mut between: Vec<(u64, u32)> = Vec::with_capacity(histogram.len() - 1);
-    let mut below = 0;
-    for entry in &histogram[..histogram.len() - 1] {
-        below += entry.1;
-        between.push(((2 * u128::from(below)).abs_diff(rows.into()).try_into().unwrap_or(u64::MAX), entry.0));
-    }
-    if let (Some(missing), Some(last)) = (dimension.missing(), histogram.last())
-        && last.0 == missing
-        && let Some((_, apart)) = between.pop()
+    let mut last = histogram.len() - 1;
+    if let Some(missing) = dimension.missing()
+        && histogram[last].0 == missing
     {
-        cuts.push(Cut::After(apart));
+        cuts.push(Cut::After(histogram[last - 1].0));
+        last -= 1;
     }
-    between.sort_unstable();
-    cuts.extend(between.into_iter().map(|(_, rank)| Cut::After(rank)));
+    let mut below = 0;
+    let between = histogram[..last].iter().map(|entry| {
+        below += entry.1;
+        ((2 * u128::from(below)).abs_diff(rows.into()), entry.0)
+    });
+    let between: Vec<(u128, u32)> = between.collect();
+    if histogram.iter().any(|entry| entry.1 == 0) {
+        let mut between = between;
+        between.sort_unstable();
+        cuts.extend(between.into_iter().map(|(_, rank)| Cut::After(rank)));
+        return;
+    }
+    // Distances fall up to the median and grow after it.
+    let median = between.windows(2).position(|pair| pair[0].0 <= pair[1].0).unwrap_or(between.len().saturating_sub(1));
+    let (mut before, mut after) = (median, median);
+    while before > 0 || after < between.len() {
+        if after == between.len() || (before > 0 && between[before - 1] < between[after]) {
+            before -= 1;
+            cuts.push(Cut::After(between[before].1));
+        } else {
+            cuts.push(Cut::After(between[after].1));
+            after += 1;
+        }
+    }
 }
 
 /// Two sets of about as many rows: the most frequent values first, each to the set that has fewer rows. Then every value against the others, the most frequent first.

@@ -56,4 +56,10 @@ impl<'a> Judge<'a> {
     pub(super) fn statistics(&mut self, tuples: &[u32]) -> ClassStatistics {
         self.counter.view(tuples, |class| class.statistics)
     }
+
+    /// What is in a class of these tuples; `None` if they may not be one.
+    pub(super) fn class(&mut self, tuples: &[u32]) -> Option<ClassStatistics> {
+        let models = self.models;
+        self.counter.view(tuples, |class| (class.statistics.rows > 0 && models.hold(class)).then_some(class.statistics))
+    }
 }

@@ -51,6 +51,7 @@ mod regions;
 mod rounds;
 mod rows;
 mod seal;
+mod threads;
 
 pub use cell::MISSING;
 pub use dimension::{Dimension, DimensionKind};

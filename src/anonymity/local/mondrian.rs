@@ -7,6 +7,7 @@ use super::partition::{Rules, Units};
 use super::recoding::{Found, Shortfall};
 use super::rows::Rows;
 use super::seal::{Draft, seal};
+use super::threads::in_parallel;
 use crate::anonymity::classes::Tuples;
 use crate::anonymity::models::{Models, PrivacyModel};
 use crate::anonymity::search::allowed_rows;
@@ -75,7 +76,8 @@ pub fn mondrian(tuples: &Tuples, dimensions: &[Dimension], models: &Models, reso
     if dimensions.len() != tuples.columns() {
         return Err(Error::Parameter { name: "dimensions", problem: "must be one for each column of the tuples".to_owned() });
     }
-    let columns = (0..dimensions.len()).map(|column| dimensions[column].of_tuples(tuples, column)).collect::<Result<Vec<_>>>()?;
+    let of_tuples = |column: usize| dimensions[column].of_tuples(tuples, column);
+    let columns = in_parallel(dimensions.len(), resources.threads.get(), of_tuples).into_iter().collect::<Result<Vec<_>>>()?;
     let units = tuples.with_population();
     let mut rows = tuples.rows().to_vec();
     rows.resize(units, 0);
@@ -145,15 +147,16 @@ fn run(tuples: &Tuples, mut units: Units, rules: Rules<'_>, models: &Models, res
         }
         units.partition(rules, &mut judge, threads)
     };
-    let cells = rules.dimensions.iter().zip(&units.columns).map(|(dimension, ranks)| {
+    let of_column = |column: usize| {
+        let (dimension, ranks) = (&rules.dimensions[column], &units.columns[column]);
         let mut start = 0;
         let of_run = |&length: &usize| {
             start += length;
             Cell::of(dimension, &ranks[start - length..start])
         };
-        lengths.iter().map(of_run).collect::<Vec<_>>()
-    });
-    let cells: Vec<Vec<Cell>> = cells.collect();
+        lengths.iter().map(of_run).collect()
+    };
+    let cells: Vec<Vec<Cell>> = in_parallel(units.columns.len(), threads, of_column);
     let mut start = 0;
     let of_sets = lengths.iter().map(|&length| {
         start += length;

@@ -32,8 +32,8 @@ pub(super) struct Rules<'a> {
 const UNITS_FOR_THREADS: usize = 16_384;
 /// Cuts that are tried in one column, where counting people is what decides.
 const MOST_COUNTED: usize = 64;
-/// Domains up to this size are counted in an array whatever the number of units.
-const SMALL_DOMAIN: usize = 256;
+/// Values are counted in an array where there are no more than so many for each unit.
+const ENTRIES_A_UNIT: usize = 8;
 
 impl Units {
     /// Divides all units, and gives the lengths of the classes. The order of classes and what is in them do not depend on the number of threads.
@@ -85,6 +85,11 @@ struct Room {
     wide: Vec<u64>,
     cuts: Vec<Cut>,
     numbers: Vec<Vec<u32>>,
+    histogram: Histogram,
+    /// All bits for the units of the second part, none for those of the first.
+    masks: Vec<u32>,
+    /// Values that were seen.
+    seen: Vec<u64>,
 }
 
 impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
@@ -152,7 +157,9 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
         let mut best: Option<(f64, usize, Cut)> = None;
         for (_, column) in order {
             let histogram = self.histogram(slice, &run, column);
-            let Some(cut) = self.allowed(slice, &run, column, &histogram) else { continue };
+            let cut = self.allowed(slice, &run, column, &histogram);
+            self.room.histogram = histogram;
+            let Some(cut) = cut else { continue };
             if !ahead {
                 return self.divide(slice, run, column, &cut);
             }
@@ -168,8 +175,46 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
     }
 
     /// What the parts of a cut would still be spread over: the sum over columns, weighted by rows.
-    #[expect(clippy::cast_precision_loss, reason = "a measure to choose by")]
     fn lost(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize, cut: &Cut) -> f64 {
+        if cut.parts() == 2 { self.lost_in_two(slice, run, column, cut) } else { self.lost_in_many(slice, run, column, cut) }
+    }
+
+    /// The usual case, which decides how long looking ahead takes: nothing is moved.
+    #[expect(clippy::cast_precision_loss, reason = "a measure to choose by")]
+    fn lost_in_two(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize, cut: &Cut) -> f64 {
+        let Room { masks, seen, .. } = &mut self.room;
+        masks.clear();
+        let ranks = &slice.columns[column][run.clone()];
+        if let Cut::After(last) = *cut {
+            masks.extend(ranks.iter().map(|&rank| if rank > last { u32::MAX } else { 0 }));
+        } else {
+            let mut equal = 0;
+            masks.extend(ranks.iter().map(|&rank| if cut.part(rank, &mut equal) == 0 { 0 } else { u32::MAX }));
+        }
+        let (mut first, mut second) = (0, 0);
+        for (&mask, &rows) in masks.iter().zip(&slice.rows[run.clone()]) {
+            let (first_rows, second_rows) = if mask == 0 { (rows, 0) } else { (0, rows) };
+            first += first_rows;
+            second += second_rows;
+        }
+        let mut lost = 0.0;
+        for (other, dimension) in self.rules.dimensions.iter().enumerate() {
+            let ranks = &slice.columns[other][run.clone()];
+            let (one, two) = if dimension.kind() == DimensionKind::Categories {
+                let (one, two) = distinct_in_two(ranks, masks, dimension.domain(), seen);
+                (share_of_categories(one, dimension), share_of_categories(two, dimension))
+            } else {
+                let (one, two) = ends_in_two(ranks, masks);
+                (share_between(one, dimension), share_between(two, dimension))
+            };
+            lost += one * first as f64;
+            lost += two * second as f64;
+        }
+        lost
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a measure to choose by")]
+    fn lost_in_many(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize, cut: &Cut) -> f64 {
         let mut equal = 0;
         let parts: Vec<usize> = slice.columns[column][run.clone()].iter().map(|&rank| cut.part(rank, &mut equal)).collect();
         let mut of_parts: Vec<Vec<u32>> = vec![Vec::new(); cut.parts()];
@@ -187,43 +232,21 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
     }
 
     /// Share of its domain over which a column is spread; 0 if all values are equal.
-    #[expect(clippy::cast_precision_loss, reason = "counts of distinct values")]
     fn spread(&mut self, ranks: &[u32], column: usize) -> f64 {
         let dimension = &self.rules.dimensions[column];
-        let (low, high) = ranks.iter().fold((u32::MAX, 0), |(low, high), &rank| (low.min(rank), high.max(rank)));
-        if low == high {
-            return 0.0;
+        if dimension.kind() == DimensionKind::Categories {
+            return share_of_categories(distinct(ranks, dimension.domain(), &mut self.room.seen), dimension);
         }
-        match dimension.kind() {
-            _ if dimension.missing() == Some(high) && dimension.kind() != DimensionKind::Categories => 1.0,
-            // Distinct numbers may be too near for a float.
-            DimensionKind::Ordered => dimension.extent(low, high).max(f64::MIN_POSITIVE),
-            DimensionKind::Tree => {
-                let leaves = dimension.node_size(dimension.common_level(low, high), low);
-                (leaves as f64 - 1.0) / (dimension.tree_leaves() as f64 - 1.0)
-            }
-            DimensionKind::Categories => {
-                let distinct = if dimension.domain() <= 64 {
-                    ranks.iter().fold(0_u64, |seen, &rank| seen | (1 << rank)).count_ones() as usize
-                } else {
-                    let words = &mut self.room.words;
-                    words.clear();
-                    words.extend_from_slice(ranks);
-                    words.sort_unstable();
-                    words.dedup();
-                    words.len()
-                };
-                (distinct as f64 - 1.0) / (dimension.domain() as f64 - 1.0)
-            }
-        }
+        share_between(ends(ranks), dimension)
     }
 
     fn histogram(&mut self, slice: &Slice<'_>, run: &Range<usize>, column: usize) -> Histogram {
         let (ranks, rows) = (&slice.columns[column][run.clone()], &slice.rows[run.clone()]);
-        let (low, high) = ranks.iter().fold((u32::MAX, 0), |(low, high), &rank| (low.min(rank), high.max(rank)));
+        let (low, high) = ends(ranks);
         let width = (high - low) as usize + 1;
-        let mut histogram: Histogram = Vec::new();
-        if width <= SMALL_DOMAIN.max(4 * ranks.len()) {
+        let mut histogram = std::mem::take(&mut self.room.histogram);
+        histogram.clear();
+        if width <= ENTRIES_A_UNIT * ranks.len() {
             let counts = &mut self.room.counts;
             counts.clear();
             counts.resize(width, (0, 0));
@@ -317,7 +340,99 @@ impl<'a, 'b, 'c> Worker<'a, 'b, 'c> {
     }
 }
 
+/// The lowest and the highest rank.
+fn ends(ranks: &[u32]) -> (u32, u32) {
+    ranks.iter().fold((u32::MAX, 0), |(low, high), &rank| (low.min(rank), high.max(rank)))
+}
+
+/// The same for each of two parts. Without a branch, which nothing could predict.
+fn ends_in_two(ranks: &[u32], masks: &[u32]) -> ((u32, u32), (u32, u32)) {
+    let mut ends = ((u32::MAX, 0), (u32::MAX, 0));
+    for (&rank, &mask) in ranks.iter().zip(masks) {
+        let (one, two) = (&mut ends.0, &mut ends.1);
+        *one = (one.0.min(rank | mask), one.1.max(rank & !mask));
+        *two = (two.0.min(rank | !mask), two.1.max(rank & mask));
+    }
+    ends
+}
+
+/// Different values of a domain; `seen` is room.
+fn distinct(ranks: &[u32], domain: usize, seen: &mut Vec<u64>) -> usize {
+    if domain <= 64 {
+        return ranks.iter().fold(0_u64, |seen, &rank| seen | (1 << rank)).count_ones() as usize;
+    }
+    seen.clear();
+    if domain.div_ceil(64) > ENTRIES_A_UNIT * ranks.len() {
+        seen.extend(ranks.iter().map(|&rank| u64::from(rank)));
+        seen.sort_unstable();
+        seen.dedup();
+        return seen.len();
+    }
+    seen.resize(domain.div_ceil(64), 0);
+    for &rank in ranks {
+        seen[rank as usize / 64] |= 1 << (rank % 64);
+    }
+    seen.iter().map(|word| word.count_ones() as usize).sum()
+}
+
+/// The same for each of two parts.
+fn distinct_in_two(ranks: &[u32], masks: &[u32], domain: usize, seen: &mut Vec<u64>) -> (usize, usize) {
+    let wide = |mask: u32| if mask == 0 { 0 } else { u64::MAX };
+    if domain <= 64 {
+        let words = ranks.iter().zip(masks).fold((0_u64, 0_u64), |(one, two), (&rank, &mask)| {
+            let (bit, mask) = (1 << rank, wide(mask));
+            (one | (bit & !mask), two | (bit & mask))
+        });
+        return (words.0.count_ones() as usize, words.1.count_ones() as usize);
+    }
+    seen.clear();
+    let words = domain.div_ceil(64);
+    if words > ENTRIES_A_UNIT * ranks.len() {
+        // The part is above the rank.
+        seen.extend(ranks.iter().zip(masks).map(|(&rank, &mask)| u64::from(mask) << 32 | u64::from(rank)));
+        seen.sort_unstable();
+        seen.dedup();
+        let first = seen.partition_point(|&value| u32::try_from(value).is_ok());
+        return (first, seen.len() - first);
+    }
+    seen.resize(2 * words, 0);
+    for (&rank, &mask) in ranks.iter().zip(masks) {
+        seen[words * (mask & 1) as usize + rank as usize / 64] |= 1 << (rank % 64);
+    }
+    let ones = |words: &[u64]| words.iter().map(|word| word.count_ones() as usize).sum();
+    (ones(&seen[..words]), ones(&seen[words..]))
+}
+
+#[expect(clippy::cast_precision_loss, reason = "counts of distinct values")]
+fn share_of_categories(distinct: usize, dimension: &Dimension) -> f64 {
+    if distinct < 2 { 0.0 } else { (distinct as f64 - 1.0) / (dimension.domain() as f64 - 1.0) }
+}
+
+/// Ordered columns and trees: the share of the domain between the lowest and the highest rank.
+#[expect(clippy::cast_precision_loss, reason = "counts of distinct values")]
+fn share_between((low, high): (u32, u32), dimension: &Dimension) -> f64 {
+    if low >= high {
+        return 0.0;
+    }
+    if dimension.missing() == Some(high) {
+        return 1.0;
+    }
+    if dimension.kind() == DimensionKind::Tree {
+        let leaves = dimension.node_size(dimension.common_level(low, high), low);
+        return (leaves as f64 - 1.0) / (dimension.tree_leaves() as f64 - 1.0);
+    }
+    // Distinct numbers may be too near for a float.
+    dimension.extent(low, high).max(f64::MIN_POSITIVE)
+}
+
 fn rows_hold(judge: &Judge<'_>, histogram: &Histogram, cut: &Cut) -> bool {
+    if let Cut::After(last) = *cut {
+        let (mut below, mut above) = (0, 0);
+        for &(rank, rows, _) in histogram {
+            *if rank > last { &mut above } else { &mut below } += rows;
+        }
+        return judge.rows_hold(below) && judge.rows_hold(above);
+    }
     let mut rows = vec![0_u64; cut.parts()];
     for &(rank, of_rank, units) in histogram {
         match *cut {
@@ -332,19 +447,19 @@ fn rows_hold(judge: &Judge<'_>, histogram: &Histogram, cut: &Cut) -> bool {
     rows.iter().all(|&rows| judge.rows_hold(rows))
 }
 
-fn two_parts<T: Copy>(values: &mut [T], parts: &[u8], room: &mut Vec<T>) {
+/// Every value is written to both ends, as no branch could be predicted.
+fn two_parts<T: Copy + Default>(values: &mut [T], parts: &[u8], room: &mut Vec<T>) {
     room.clear();
-    let mut kept = 0;
+    room.resize(values.len(), T::default());
+    let (mut kept, mut others) = (0, 0);
     for index in 0..values.len() {
-        let value = values[index];
-        if parts[index] == 0 {
-            values[kept] = value;
-            kept += 1;
-        } else {
-            room.push(value);
-        }
+        let (value, part) = (values[index], usize::from(parts[index]));
+        values[kept] = value;
+        room[others] = value;
+        kept += 1 - part;
+        others += part;
     }
-    values[kept..].copy_from_slice(room);
+    values[kept..].copy_from_slice(&room[..others]);
 }
 
 fn reorder<T: Copy>(values: &mut [T], order: &[usize], room: &mut Vec<T>) {

@@ -4,11 +4,16 @@ use super::cell::Cell;
 use super::dimension::Dimension;
 use super::judge::Judge;
 use super::recoding::{ClassLabels, Found, LocalRecoding, Shortfall};
+use super::threads::in_parallel;
 use crate::anonymity::classes::{ClassStatistics, Tuples};
 use crate::anonymity::models::{ClassTable, Models};
 use arrow::array::{ArrayRef, StringArray};
-use hashbrown::HashMap;
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
+use std::hash::BuildHasher;
 use std::sync::Arc;
+
+/// Sets that a thread looks at in one go.
+const SETS_OF_A_PART: usize = 4_096;
 
 /// Sets of units with what each shows of every column.
 #[derive(Debug)]
@@ -35,29 +40,40 @@ pub(super) fn seal(
     let mut judge = Judge::new(tuples, models);
     let Draft { units, mut cells, labels, penalties } = draft;
     let labels = labels_of(dimensions, &cells, labels, threads);
-    let mut known: HashMap<Vec<u32>, usize> = HashMap::with_capacity(units.len());
-    // Sets that become classes, by the number of their first set.
+    let (sets, alone) = (units.len(), alone(&judge, &units, threads));
+    let hasher = DefaultHashBuilder::default();
+    // Classes by their labels.
+    let mut known: HashTable<usize> = HashTable::with_capacity(units.len());
+    let mut of_classes: Vec<u64> = Vec::with_capacity(units.len());
+    // Sets that become classes, by the number of their first set, ascending.
     let mut firsts: Vec<usize> = Vec::with_capacity(units.len());
     let mut members: Vec<Vec<u32>> = Vec::with_capacity(units.len());
-    for (set, of_set) in units.into_iter().enumerate() {
-        let key: Vec<u32> = labels.iter().map(|column| column.keys[set]).collect();
-        if let Some(&class) = known.get(&key) {
+    let mut statistics: Vec<ClassStatistics> = Vec::with_capacity(units.len());
+    let mut key: Vec<u32> = Vec::with_capacity(labels.len());
+    for (set, (of_set, alone)) in units.into_iter().zip(alone).enumerate() {
+        key.clear();
+        key.extend(labels.iter().map(|column| column.keys[set]));
+        let hash = hasher.hash_one(&key);
+        let same = |&class: &usize| labels.iter().zip(&key).all(|(column, key)| column.keys[firsts[class]] == *key);
+        if let Some(&class) = known.find(hash, same) {
             let mut union = members[class].clone();
             union.extend_from_slice(&of_set);
             // Otherwise the later set is left out.
-            if judge.hold(&union) {
+            if let Some(joined) = judge.class(&union) {
                 members[class] = union;
+                statistics[class] = joined;
                 for (column, dimension) in cells.iter_mut().zip(dimensions.iter()) {
                     column[firsts[class]] = column[firsts[class]].join(&column[set], dimension);
                 }
             }
-        } else if judge.hold(&of_set) {
-            known.insert(key, members.len());
+        } else if let Some(alone) = alone {
+            of_classes.push(hash);
+            known.insert_unique(hash, members.len(), |&class| of_classes[class]);
             firsts.push(set);
             members.push(of_set);
+            statistics.push(alone);
         }
     }
-    let statistics: Vec<ClassStatistics> = members.iter().map(|units| judge.statistics(units)).collect();
     let mut outliers = vec![false; members.len()];
     let released: u64 = statistics.iter().map(|class| class.rows).sum();
     let lost = tuples.total_rows() - released;
@@ -87,20 +103,16 @@ pub(super) fn seal(
             }
         }
     }
-    let pick_cells = |column: &Vec<Cell>| kept.iter().map(|&class| column[firsts[class]].clone()).collect::<Vec<_>>();
-    let cells: Vec<Vec<Cell>> = cells.iter().map(pick_cells).collect();
-    let penalties = penalties.into_iter().zip(&cells).zip(dimensions.iter()).map(|((given, cells), dimension)| match given {
-        Some(given) => kept.iter().map(|&class| given[firsts[class]]).collect(),
-        None => cells.iter().map(|cell| cell.penalty(dimension)).collect(),
+    let mut chosen = vec![false; sets];
+    for &class in &kept {
+        chosen[firsts[class]] = true;
+    }
+    let cells: Vec<Vec<Cell>> = cells.into_iter().map(|column| pick(column, &chosen)).collect();
+    let penalties = in_parallel(cells.len(), threads, |column| match &penalties[column] {
+        Some(given) => pick(given.clone(), &chosen),
+        None => cells[column].iter().map(|cell| cell.penalty(&dimensions[column])).collect(),
     });
-    let penalties = penalties.collect();
-    let labels = labels
-        .into_iter()
-        .map(|column| {
-            let keys = kept.iter().map(|&class| column.keys[firsts[class]]).collect();
-            ClassLabels { keys, ..column }
-        })
-        .collect();
+    let labels = labels.into_iter().map(|column| ClassLabels { keys: pick(column.keys, &chosen), ..column }).collect();
     let of_tuples: Vec<Option<u32>> =
         of_units.iter().map(|&class| Some(class).filter(|&class| class != LocalRecoding::SUPPRESSED)).collect();
     let multisets = tuples.multisets(&of_tuples);
@@ -119,27 +131,29 @@ pub(super) fn seal(
     }))
 }
 
-/// Labels of all columns, those of several columns at once.
-fn labels_of(dimensions: &Arc<[Dimension]>, cells: &[Vec<Cell>], mut given: Vec<Option<ClassLabels>>, threads: usize) -> Vec<ClassLabels> {
-    let share = cells.len().div_ceil(threads.max(1)).max(1);
-    std::thread::scope(|scope| {
-        let chunks = dimensions.chunks(share).zip(cells.chunks(share)).zip(given.chunks_mut(share));
-        let handles: Vec<_> = chunks
-            .map(|((dimensions, cells), given)| {
-                scope.spawn(move || {
-                    let columns = dimensions.iter().zip(cells).zip(given);
-                    columns.map(|((dimension, cells), given)| given.take().unwrap_or_else(|| labels(dimension, cells))).collect::<Vec<_>>()
-                })
-            })
-            .collect();
-        handles
-            .into_iter()
-            .flat_map(|handle| match handle.join() {
-                Ok(columns) => columns,
-                Err(panic) => std::panic::resume_unwind(panic),
-            })
-            .collect()
-    })
+/// What is chosen, in its order.
+fn pick<T>(mut all: Vec<T>, chosen: &[bool]) -> Vec<T> {
+    if !chosen.iter().all(|&chosen| chosen) {
+        let mut next = chosen.iter();
+        all.retain(|_| next.next().is_some_and(|&chosen| chosen));
+    }
+    all
+}
+
+/// Which sets may be classes of their own, and what is in them.
+fn alone(judge: &Judge<'_>, units: &[Vec<u32>], threads: usize) -> Vec<Option<ClassStatistics>> {
+    let parts: Vec<&[Vec<u32>]> = units.chunks(SETS_OF_A_PART).collect();
+    let of_part = |part: usize| {
+        let mut judge = judge.another();
+        parts[part].iter().map(|units| judge.class(units)).collect::<Vec<_>>()
+    };
+    in_parallel(parts.len(), threads, of_part).into_iter().flatten().collect()
+}
+
+/// Labels of all columns.
+fn labels_of(dimensions: &[Dimension], cells: &[Vec<Cell>], mut given: Vec<Option<ClassLabels>>, threads: usize) -> Vec<ClassLabels> {
+    let made = in_parallel(cells.len(), threads, |column| given[column].is_none().then(|| labels(&dimensions[column], &cells[column])));
+    made.into_iter().zip(&mut given).filter_map(|(made, given)| made.or_else(|| given.take())).collect()
 }
 
 fn labels(dimension: &Dimension, cells: &[Cell]) -> ClassLabels {

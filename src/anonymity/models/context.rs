@@ -1,13 +1,15 @@
 //! From declared models to predicates.
 
 use super::{
-    AverageRisk, BetaLikeness, CompletePresence, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, KAnonymity, KMap,
-    Linkability, Models, Monotonicity, PopulationUniqueness, PrivacyModel, RecursiveClDiversity, Reference, SampleUniqueness, TCloseness,
+    AverageRisk, BetaLikeness, CompletePresence, DeltaDisclosure, DeltaPresence, DistinctLDiversity, EntropyLDiversity, EstimatedKMap,
+    KAnonymity, KMap, Linkability, Models, Monotonicity, PopulationUniqueness, PrivacyModel, RecursiveClDiversity, Reference,
+    SampleUniqueness, TCloseness, UnreleasedPresence,
 };
 use crate::anonymity::classes::ClassView;
 use crate::error::{Error, Result};
 use crate::numeric::population::PopulationModel;
 use crate::policy::{Distance, Model};
+use crate::units::Share;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -20,6 +22,8 @@ pub struct ModelContext {
     pub sensitive: BTreeMap<String, SensitiveColumn>,
     /// Whether classes come with the people of a population.
     pub population: bool,
+    /// People of the table, for models that take it for a sample.
+    pub people: u64,
 }
 
 /// What models must know of a sensitive column.
@@ -90,6 +94,10 @@ impl Models {
                 let model = BetaLikeness { column: index(column)?, beta: *beta, enhanced: *enhanced, reference: reference(column)? };
                 self.and_for(one, model)
             }
+            Model::KMap { k, population_size: Some(size), estimator, significance, .. } => {
+                let alpha = Share::new(significance.unwrap_or(Model::SIGNIFICANCE))?;
+                self.and(EstimatedKMap::new(*k, context.people, *size, alpha, estimator.unwrap_or_default().into())?)
+            }
             Model::KMap { k, .. } => {
                 context.needs_population(model)?;
                 self.and(KMap { k: *k })
@@ -97,7 +105,11 @@ impl Models {
             Model::DeltaPresence { min, max, .. } => {
                 context.needs_population(model)?;
                 let all = self.and_for(one, DeltaPresence { min: *min, max: *max });
-                if *min > 0.0 { all.and_table(CompletePresence) } else { all }
+                match (one, *min > 0.0) {
+                    (true, _) => all.and_table(UnreleasedPresence { min: *min, max: *max }),
+                    (false, true) => all.and_table(CompletePresence),
+                    (false, false) => all,
+                }
             }
             Model::AverageRisk { threshold } => self.and_table(AverageRisk { threshold: *threshold }),
             Model::SampleUniqueness { threshold } => self.and_table(SampleUniqueness { threshold: *threshold }),

@@ -5,8 +5,9 @@
 //! | [`KAnonymity`] | enough people share the quasi-identifiers |
 //! | [`DistinctLDiversity`], [`EntropyLDiversity`], [`RecursiveClDiversity`] | their sensitive values differ |
 //! | [`TCloseness`], [`DeltaDisclosure`], [`BetaLikeness`] | their sensitive values are distributed as in the whole table ([`Reference`]) |
+//! | [`EstimatedKMap`] | enough people of a population are estimated to fit; no promise |
 //! | [`KMap`], [`DeltaPresence`] | enough people of a population fit; few enough of them are in the data |
-//! | [`AverageRisk`], [`SampleUniqueness`], [`PopulationUniqueness`], [`CompletePresence`] | the whole table ([`TableModel`]); [`enforce`] suppresses until it does |
+//! | [`AverageRisk`], [`SampleUniqueness`], [`PopulationUniqueness`], [`UnreleasedPresence`], [`CompletePresence`] | the whole table ([`TableModel`]); [`enforce`] suppresses until it does |
 //!
 //! [`ReidentificationRisk`] says what adversaries achieve, whatever was asked for.
 //!
@@ -39,7 +40,9 @@ pub use closeness::{BetaLikeness, DeltaDisclosure, TCloseness};
 pub use context::{ModelContext, SensitiveColumn};
 pub use diversity::{DistinctLDiversity, EntropyLDiversity, RecursiveClDiversity};
 pub use k_anonymity::{KAnonymity, Linkability};
-pub use population::{CellSizes, CompletePresence, DeltaPresence, KMap, sample_k};
+pub use population::{
+    CellSizes, CompletePresence, DeltaPresence, EstimatedKMap, KMap, UnreleasedPresence, population_k, sample_k, sampling_fraction,
+};
 pub use reference::Reference;
 pub use risk::{AdversaryRisk, ReidentificationRisk, RiskClass};
 pub use table::{AverageRisk, ClassTable, PopulationUniqueness, SampleUniqueness, SizeDistribution, TableModel, enforce};
@@ -161,7 +164,10 @@ mod tests {
         );
         for (model, words) in [
             (Model::DistinctLDiversity { column: "mood".into(), l: 2 }, "mood"),
-            (Model::KMap { k: K::new(5).unwrap(), population: None }, "population"),
+            (
+                Model::KMap { k: K::new(5).unwrap(), population: None, population_size: None, estimator: None, significance: None },
+                "population",
+            ),
             (Model::PopulationUniqueness { threshold: 0.1, population_size: 9, model: Some("oracle".into()) }, "pitman"),
         ] {
             let error = made(model).unwrap_err().to_string();

@@ -31,6 +31,7 @@ pub struct SizeDistribution {
     classes: u64,
     people: u128,
     suppressed_rows: u128,
+    suppressed_people: u128,
     absent_population: Option<u64>,
     suppressed_population: Option<u128>,
 }
@@ -62,6 +63,7 @@ impl SizeDistribution {
         self.classes -= 1;
         self.people -= u128::from(class.subjects);
         self.suppressed_rows += u128::from(class.rows);
+        self.suppressed_people += u128::from(class.subjects);
         self.suppressed_population = self.suppressed_population.zip(population).map(|(sum, people)| sum + u128::from(people));
     }
 
@@ -92,6 +94,12 @@ impl SizeDistribution {
     #[must_use]
     pub fn suppressed_rows(&self) -> u128 {
         self.suppressed_rows
+    }
+
+    /// People of the suppressed classes. Somebody with rows in several of them counts in each.
+    #[must_use]
+    pub fn suppressed_people(&self) -> u128 {
+        self.suppressed_people
     }
 
     /// People of the population who fit no row of the data; `None` without a population.

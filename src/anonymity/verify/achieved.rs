@@ -35,6 +35,9 @@ pub struct Basis {
     pub reference: Reference,
     /// The tree of the hierarchical distance: one row a value, the value first (as text; `None` is missing), then its ancestors up to the root.
     pub tree: Vec<Vec<Option<String>>>,
+    /// People of the data who are not in the file, where everybody has one row: δ-presence asks how likely somebody who fits no released class is one of them.
+    /// `None` if it is not known; then nobody of the population may fit no class if presence has a lower bound.
+    pub suppressed: Option<u64>,
 }
 
 /// What counts.
@@ -185,12 +188,15 @@ impl ModelReport {
                 })?;
                 Ok(self.compared(largest, basis, holds))
             }
+            Model::KMap { population_size: Some(_), .. } => {
+                Err(Error::Parameter { name: "model", problem: "is an estimate, which no file achieves; population_k gives it".to_owned() })
+            }
             Model::KMap { k, .. } => {
                 let smallest = self.all.keys().map(|class| self.population.get(class).copied().unwrap_or(0)).min();
                 let found = self.found(smallest.map(real), smallest.is_none_or(|smallest| smallest >= k.get()));
                 Ok(Found { counted: Counted::People, absent: Some(self.absent()), ..found })
             }
-            Model::DeltaPresence { min, max, .. } => Ok(self.presence(*min, *max)),
+            Model::DeltaPresence { min, max, .. } => Ok(self.presence(*min, *max, basis.suppressed)),
             Model::AverageRisk { threshold } => {
                 let risk = (!self.all.is_empty()).then(|| real(self.all.len() as u64) / self.people());
                 Ok(self.found(risk, risk.is_none_or(|risk| risk <= threshold * (1.0 + 1e-12))))
@@ -209,6 +215,11 @@ impl ModelReport {
         }
     }
 
+    /// People of every class, and people of the population who fit it.
+    pub fn people_of_classes(&self) -> impl Iterator<Item = (u64, u64)> {
+        self.all.iter().map(|(class, found)| (found.subjects, self.population.get(class).copied().unwrap_or(0)))
+    }
+
     fn people(&self) -> f64 {
         self.all.values().map(|class| real(class.subjects)).sum()
     }
@@ -218,13 +229,16 @@ impl ModelReport {
         self.population.iter().filter(|(class, _)| !self.all.contains_key(*class)).fold(0, |sum, (_, people)| sum.saturating_add(*people))
     }
 
-    fn presence(&self, min: f64, max: f64) -> Found {
-        let shares = || self.all.iter().map(|(class, found)| real(found.subjects) / real(self.population.get(class).copied().unwrap_or(0)));
-        let (smallest, largest) = (shares().reduce(f64::min), shares().reduce(f64::max));
+    fn presence(&self, min: f64, max: f64, suppressed: Option<u64>) -> Found {
         let absent = self.absent();
+        // Everybody who fits no released class looks alike.
+        let beside = suppressed.filter(|&suppressed| suppressed > 0 || absent > 0).map(|suppressed| real(suppressed) / real(absent));
+        let of_classes =
+            self.all.iter().map(|(class, found)| real(found.subjects) / real(self.population.get(class).copied().unwrap_or(0)));
+        let shares: Vec<f64> = of_classes.chain(beside).collect();
+        let (smallest, largest) = (shares.iter().copied().reduce(f64::min), shares.iter().copied().reduce(f64::max));
         let within = smallest.is_none_or(|share| share >= min * (1.0 - 1e-12)) && largest.is_none_or(|share| share <= max * (1.0 + 1e-12));
-        // Of people who fit no released class one knows that they are not in it.
-        let holds = within && (min <= 0.0 || absent == 0);
+        let holds = within && (min <= 0.0 || absent == 0 || suppressed.is_some());
         Found { smallest, holds, absent: Some(absent), ..self.found(largest.filter(|share| share.is_finite()), holds) }
     }
 

@@ -83,15 +83,7 @@ fn check_models(key: &str, product: &RecordsProduct) -> Result<()> {
         let positive = |name: &str, value: f64| within(name, value, value.is_finite() && value > 0.0, "a positive number");
         match model {
             Model::KAnonymity { .. } => {}
-            Model::KMap { population, .. } => {
-                if population.is_none() {
-                    return Err(Error::policy(
-                        format!("{key}.population"),
-                        "the key is missing: k-map counts people of a population",
-                        "name the file with the population that the data was drawn from, or ask for k-anonymity",
-                    ));
-                }
-            }
+            Model::KMap { .. } => check_k_map(&key, model)?,
             Model::DistinctLDiversity { l, .. } => at_least(&format!("{key}.l"), *l, 1)?,
             Model::EntropyLDiversity { l, .. } => within("l", *l, l.is_finite() && *l >= 1.0, "a number from 1 on")?,
             Model::RecursiveClDiversity { c, l, .. } => {
@@ -123,6 +115,36 @@ fn check_models(key: &str, product: &RecordsProduct) -> Result<()> {
         }
     }
     Ok(())
+}
+
+/// People of a population are counted in a file, or estimated from its size.
+fn check_k_map(key: &str, model: &Model) -> Result<()> {
+    let Model::KMap { population, population_size, estimator, significance, .. } = model else { return Ok(()) };
+    let wrong = |name: &str, problem: &str, remedy: &str| Err(Error::policy(format!("{key}.{name}"), problem, remedy));
+    match (population, population_size) {
+        (None, None) => wrong(
+            "population",
+            "the key is missing: k-map counts people of a population",
+            "name the file with the population that the data was drawn from, give population_size for an estimate, or ask for k-anonymity",
+        ),
+        (Some(_), Some(_)) => wrong(
+            "population_size",
+            "is given beside population",
+            "keep population to count the people of the file, or population_size to estimate",
+        ),
+        (Some(_), None) if estimator.is_some() => wrong("estimator", "estimates nothing: the population is given", "remove it"),
+        (Some(_), None) if significance.is_some() => wrong("significance", "tests nothing: the population is given", "remove it"),
+        (Some(_), None) => Ok(()),
+        (None, Some(size)) => {
+            at_least(&format!("{key}.population_size"), *size, 1)?;
+            match significance {
+                Some(value) if !(*value > 0.0 && *value < 1.0) => {
+                    wrong("significance", &format!("{value} is out of range"), "give a number between 0 and 1, for example 0.05")
+                }
+                _ => Ok(()),
+            }
+        }
+    }
 }
 
 fn check_search(key: &str, product: &RecordsProduct) -> Result<()> {

@@ -51,6 +51,7 @@ pub(super) struct Generalized {
     /// Values of all metrics, and figures of columns.
     figures: BTreeMap<String, f64>,
     rows_at_fit: u64,
+    people_at_fit: u64,
     suppressed_rows: u64,
     suppressed_subjects: u64,
     before: Vec<(u64, u64)>,
@@ -111,6 +112,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         let recoded = material.recode(marks)?;
         return Ok(Generalized {
             rows_at_fit: recoded.rows(),
+            people_at_fit: tuples.subjects(),
             recoded: Some(recoded),
             columns: quasi,
             sensitive,
@@ -146,6 +148,7 @@ pub(super) fn search(workshop: &Workshop<'_>, columns: &[(&String, &Column)], li
         score: Some(transformation.score),
         figures,
         rows_at_fit: transformation.rows,
+        people_at_fit: tuples.subjects(),
         suppressed_rows: transformation.suppressed_rows,
         before,
         distributions,
@@ -295,7 +298,13 @@ impl Generalized {
                 (name.clone(), json!({ "people": reference.total, "values": values }))
             })
             .collect();
-        let mut fitted = json!({ "columns": columns, "rows": self.rows_at_fit, "sensitive": self.distributions, "references": references });
+        let mut fitted = json!({
+            "columns": columns,
+            "rows": self.rows_at_fit,
+            "people": self.people_at_fit,
+            "sensitive": self.distributions,
+            "references": references,
+        });
         if let Some(recoded) = &self.recoded {
             fitted["regions"] = recoded.fitted();
         }
@@ -305,6 +314,11 @@ impl Generalized {
     /// Rows when the levels were chosen.
     pub(super) fn rows_at_fit(&self) -> u64 {
         self.rows_at_fit
+    }
+
+    /// People when the levels were chosen.
+    pub(super) fn people_at_fit(&self) -> u64 {
+        self.people_at_fit
     }
 
     /// People by value of the sensitive columns that models speak of, when the levels were chosen.

@@ -23,11 +23,7 @@ pub(in crate::release) struct Population {
 
 /// The file of the population, if a model of the product needs one.
 pub(in crate::release) fn population_file(product: &RecordsProduct) -> Option<&str> {
-    product.models.iter().find_map(|model| match model {
-        Model::KMap { population, .. } => population.as_deref(),
-        Model::DeltaPresence { population, .. } => Some(population.as_str()),
-        _ => None,
-    })
+    product.models.iter().find_map(Model::population)
 }
 
 /// The population of the product as it is, if a model needs one.

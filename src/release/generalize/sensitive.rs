@@ -169,7 +169,12 @@ pub(super) fn context(product: &RecordsProduct, sensitive: &[Sensitive], tuples:
             Ok((column.name.clone(), known))
         })
         .collect::<Result<_>>()?;
-    Ok(ModelContext { one_row_each: tuples.one_row_each(), sensitive: columns, population: population_file(product).is_some() })
+    Ok(ModelContext {
+        one_row_each: tuples.one_row_each(),
+        sensitive: columns,
+        population: population_file(product).is_some(),
+        people: tuples.subjects(),
+    })
 }
 
 /// How the released values of all sensitive columns are distributed over the rows. A missing value is counted as the empty text.

@@ -66,6 +66,7 @@ const FIELDS: &[(&str, Rule)] = &[
     ("products.attacks.original_rate", Steward),
     ("products.class_sizes", Syntactic),
     ("products.class_sizes.before", Steward),
+    ("products.population_risk", Steward),
     ("products.unicity", Syntactic),
     ("products.unicity.before", Steward),
     ("products.losses", Steward),
@@ -220,6 +221,7 @@ impl View {
             bounds,
             attacks,
             class_sizes,
+            population_risk,
             unicity,
             losses,
             utility,
@@ -250,6 +252,7 @@ impl View {
                 before: self.option("products.class_sizes.before", before.as_ref()),
                 after,
             }),
+            population_risk: self.option("products.population_risk", population_risk.as_ref()),
             unicity: self
                 .list("products.unicity", unicity)
                 .into_iter()

@@ -162,6 +162,27 @@ pub struct ClassSizes {
     pub after: Vec<(u64, u64)>,
 }
 
+/// Probabilities of re-identification by the sizes of classes in the release and in the population.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+pub struct PopulationRisk {
+    /// The limit of the gate.
+    pub threshold: f64,
+    /// Who knows that the target is in the release: for the person at highest risk.
+    pub prosecutor_highest: f64,
+    /// On average.
+    pub prosecutor_average: f64,
+    /// Share of released people above the threshold.
+    pub prosecutor_at_risk: f64,
+    /// Who knows that the target is in the population: for the person at highest risk.
+    pub journalist_highest: f64,
+    /// On average.
+    pub journalist_average: f64,
+    /// Share of released people above the threshold.
+    pub journalist_at_risk: f64,
+    /// Expected share of right guesses of who matches everybody with the population.
+    pub marketer: f64,
+}
+
 /// Share of people whom `known` items single out.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct UnicityPoint {

@@ -20,7 +20,7 @@ mod sample;
 pub use audience::Audience;
 pub use guarantee::{Guarantee, ReferenceUsed, Unit, Verified};
 pub use html::html;
-pub use measured::{Attack, ClassSizes, Loss, Losses, PopularityLoss, UnicityPoint};
+pub use measured::{Attack, ClassSizes, Loss, Losses, PopularityLoss, PopulationRisk, UnicityPoint};
 pub use types::{
     Bounds, ColumnReport, Estimate, Excluded, GateVerdict, InputFile, LedgerReport, PrivacyLoss, ProductReport, Pseudonym, QualityReport,
     ReleaseLoss, Report, SCHEMA, SearchReport, Seconds, TransformationReport,

@@ -3,7 +3,7 @@
 //! A number that does not apply is absent, never zero. Names are fixed: scripts of stewards and recipients read them.
 
 pub(super) use super::guarantee::{Guarantee, ReferenceUsed, Unit, Verified};
-use super::measured::{Attack, ClassSizes, Losses, UnicityPoint};
+use super::measured::{Attack, ClassSizes, Losses, PopulationRisk, UnicityPoint};
 use crate::policy::{AggregateFunction, GateOn, Metric, Period, ProductKind, PseudonymMethod, Role, Scope, TokenFormat};
 use crate::units::Risk;
 use serde::{Deserialize, Serialize};
@@ -237,6 +237,9 @@ pub struct ProductReport {
     /// Sizes of the equivalence classes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub class_sizes: Option<ClassSizes>,
+    /// What those achieve who know the population, where a model names one. Steward only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub population_risk: Option<PopulationRisk>,
     /// Share of people whom some known items single out, by their number.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub unicity: Vec<UnicityPoint>,
@@ -279,6 +282,7 @@ impl ProductReport {
             bounds: None,
             attacks: None,
             class_sizes: None,
+            population_risk: None,
             unicity: Vec::new(),
             losses: None,
             utility: None,

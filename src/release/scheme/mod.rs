@@ -49,6 +49,8 @@ struct Fitted {
     references: BTreeMap<String, FitDistribution>,
     /// Rows of every class that was released; none if the file does not say.
     classes: Option<HashMap<Labels, u64>>,
+    /// People when the levels were chosen; nothing if the file does not say.
+    people: Option<u64>,
 }
 
 #[derive(Deserialize)]
@@ -64,6 +66,8 @@ struct ProductForm {
     references: BTreeMap<String, ReferenceForm>,
     #[serde(default)]
     classes: Option<ClassesForm>,
+    #[serde(default)]
+    people: Option<u64>,
     /// What local recoding did, where rows are recoded by their neighbours.
     #[serde(default)]
     regions: Option<serde_json::Value>,
@@ -155,6 +159,11 @@ impl Scheme {
     pub(super) fn references(&self, product: &str) -> Result<&BTreeMap<String, FitDistribution>> {
         Ok(&self.fitted(product)?.references)
     }
+
+    /// People when the levels were chosen, if the file says so.
+    pub(super) fn people(&self, product: &str) -> Result<Option<u64>> {
+        Ok(self.fitted(product)?.people)
+    }
 }
 
 /// The product of the policy that is a table.
@@ -203,7 +212,7 @@ impl Fitted {
             let valid = same && whole && classes.len() == count && classes.values().all(|&rows| rows > 0);
             valid.then_some(classes).ok_or_else(|| "the list of classes is damaged".to_owned())
         });
-        Ok(Self { columns, references, classes: classes.transpose()? })
+        Ok(Self { columns, references, classes: classes.transpose()?, people: form.people })
     }
 }
 

@@ -66,6 +66,26 @@ pub(super) fn losses(section: &mut Markup, product: &ProductReport) {
     }
 }
 
+/// What adversaries achieve who know the population.
+pub(super) fn population(section: &mut Markup, product: &ProductReport) {
+    let Some(risk) = &product.population_risk else { return };
+    let at_risk = format!("#Above {}", percent(risk.threshold));
+    let row = |name: &str, [highest, average, above]: [Option<f64>; 3]| {
+        let cell = |figure: Option<f64>| figure.map_or_else(|| "–".to_owned(), percent);
+        vec![name.to_owned(), cell(highest), cell(average), cell(above)]
+    };
+    let rows = [
+        row("Prosecutor", [Some(risk.prosecutor_highest), Some(risk.prosecutor_average), Some(risk.prosecutor_at_risk)]),
+        row("Journalist", [Some(risk.journalist_highest), Some(risk.journalist_average), Some(risk.journalist_at_risk)]),
+        row("Marketer", [None, Some(risk.marketer), None]),
+    ];
+    section.table(
+        "The chance to guess right by the sizes of classes. The prosecutor knows that the target is in the release, the journalist only that the target is in the population; the marketer guesses everybody.",
+        &["Adversary", "#Highest", "#Average", &at_risk],
+        &rows,
+    );
+}
+
 /// Figures of a distribution of class sizes, with their names.
 fn figures(sizes: &[(u64, u64)], k: Option<u64>) -> Vec<(String, String)> {
     let classes = sizes.iter().fold(0_u64, |sum, (_, classes)| sum.saturating_add(*classes));

@@ -144,7 +144,7 @@ fn estimates(section: &mut Markup, product: &ProductReport) {
         .iter()
         .map(|estimate| {
             let end = |end: Option<f64>| end.map_or_else(|| "–".to_owned(), number);
-            vec![estimate.model.clone(), number(estimate.value), end(estimate.low), end(estimate.high)]
+            vec![of_estimate(&estimate.model).to_owned(), number(estimate.value), end(estimate.low), end(estimate.high)]
         })
         .collect();
     section.table("About people outside the data: models say so, nobody promises it.", &["Model", "#Value", "#Low", "#High"], &rows);
@@ -157,6 +157,15 @@ fn estimates(section: &mut Markup, product: &ProductReport) {
                 figure.leaf("figcaption", &[], "Dots are estimates, lines their intervals.");
             });
         });
+    }
+}
+
+/// What the figure of an estimate is.
+fn of_estimate(model: &str) -> &str {
+    match model {
+        "k-map" => "k-map: people of the population in the class that has fewest",
+        "population-uniqueness" => "population-uniqueness: share of the population",
+        other => other,
     }
 }
 
@@ -184,6 +193,7 @@ fn pictures(section: &mut Markup, product: &ProductReport, limit: f64) {
         return;
     }
     cost::classes(section, product);
+    cost::population(section, product);
     section.element("div", &[("class", "charts")], |charts| {
         if let Some(sizes) = &product.class_sizes {
             charts.element("figure", &[], |figure| {
