@@ -156,7 +156,10 @@ impl Account {
     fn curves(&self, direction: Direction, target: Target) -> Curves {
         compose(&self.parts.parts, direction, target, self.precision).unwrap_or_else(|| {
             let infinite = self.bounded().map_or(1.0, |(_, infinite)| infinite);
-            Curves { above: Curve::only_infinite(infinite * (1.0 + EXACT), true), below: Curve::only_infinite(infinite * (1.0 - EXACT), false) }
+            Curves {
+                above: Curve::only_infinite(infinite * (1.0 + EXACT), true),
+                below: Curve::only_infinite(infinite * (1.0 - EXACT), false),
+            }
         })
     }
 
@@ -179,7 +182,9 @@ impl Account {
         let curves = self.curves(direction, Target::Delta(delta));
         let above = if self.parts.dominated && curves.above.infinite() < delta {
             let reach = curves.above.reach().max(0.0);
-            let high = std::iter::successors(Some(reach.max(1e-3)), |high| Some(high * 2.0)).take(40).find(|&high| curves.above.delta(high) <= delta);
+            let high = std::iter::successors(Some(reach.max(1e-3)), |high| Some(high * 2.0))
+                .take(40)
+                .find(|&high| curves.above.delta(high) <= delta);
             high.map_or(f64::INFINITY, |high| gaussian::first(0.0, high, |epsilon| curves.above.delta(epsilon) <= delta))
         } else {
             f64::INFINITY

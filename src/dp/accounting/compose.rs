@@ -108,7 +108,8 @@ fn tilt(sketches: &[Sketch], target: Target, most: f64) -> f64 {
             return 0.0;
         }
         let (mut low, mut high) = ((1e-9 * most).ln(), most.ln());
-        let top: f64 = sketches.iter().map(|sketch| sketch.count * sketch.atoms.iter().fold(f64::NEG_INFINITY, |top, atom| top.max(atom.1))).sum();
+        let top: f64 =
+            sketches.iter().map(|sketch| sketch.count * sketch.atoms.iter().fold(f64::NEG_INFINITY, |top, atom| top.max(atom.1))).sum();
         for _ in 0..40 {
             let middle = f64::midpoint(low, high);
             let lambda = middle.exp();

@@ -63,7 +63,8 @@ impl Losses {
 
     /// δ at any ε.
     pub(super) fn delta(&self, epsilon: f64) -> f64 {
-        let finite: f64 = self.atoms.iter().take_while(|atom| atom.0 > epsilon).map(|&(loss, mass)| -mass * (epsilon - loss).exp_m1()).sum();
+        let finite: f64 =
+            self.atoms.iter().take_while(|atom| atom.0 > epsilon).map(|&(loss, mass)| -mass * (epsilon - loss).exp_m1()).sum();
         self.infinite + finite
     }
 

@@ -71,7 +71,8 @@ pub(super) fn from_above(pair: &Pair, grid: Grid) -> OnGrid {
             found.top = Some(cell.index + 1);
             begun = true;
         }
-        let up = (cell.excess / whole_step * (1.0 + ROUNDING) + ROUNDING * cell.mass * f64::from(u8::from(cell.excess > 0.0))).min(cell.mass);
+        let up =
+            (cell.excess / whole_step * (1.0 + ROUNDING) + ROUNDING * cell.mass * f64::from(u8::from(cell.excess > 0.0))).min(cell.mass);
         found.add(cell.index + 1, up);
         found.add(cell.index, cell.mass - up);
     });
@@ -91,7 +92,7 @@ pub(super) fn from_below(pair: &Pair, grid: Grid, weight: f64) -> OnGrid {
     let Some((&first, &last)) = pieces.first().zip(pieces.last()) else {
         return OnGrid { infinite: ends.infinite * (1.0 - ROUNDING), ..OnGrid::default() };
     };
-        let length = usize::try_from(first.index - last.index).unwrap_or(0) + 2;
+    let length = usize::try_from(first.index - last.index).unwrap_or(0) + 2;
     let mut found = Below { bottom: last.index, mass: vec![0.0; length], h: grid.h, reach: reach(grid.h, weight) };
     let meeting = meeting(pair, &pieces, grid.h * weight);
     let (from_top, from_bottom) = pieces.split_at(meeting);
@@ -292,7 +293,9 @@ mod tests {
                     assert!(low <= exact * (1.0 + 1e-11) && exact <= high * (1.0 + 1e-11), "{}", context());
                     widest = widest.max(high - low);
                 }
-                if std::env::var("SHOW").is_ok() { eprintln!("{pair:?} {h} widest {widest:e}"); }
+                if std::env::var("SHOW").is_ok() {
+                    eprintln!("{pair:?} {h} widest {widest:e}");
+                }
             }
         }
     }

@@ -332,7 +332,8 @@ impl Pair {
         if matches!(self.base, Base::Laplace { .. }) {
             return Ends::default();
         }
-        let (above, below) = if falls { (self.tail(high, true), self.tail(low, false)) } else { (self.tail(low, false), self.tail(high, true)) };
+        let (above, below) =
+            if falls { (self.tail(high, true), self.tail(low, false)) } else { (self.tail(low, false), self.tail(high, true)) };
         Ends { infinite: 0.0, above, above_index: top, below, below_index: bottom + 1 }
     }
 
@@ -431,7 +432,12 @@ impl Pair {
                 // Above a thousand cells a standard deviation whole numbers are put together: that is post-processing.
                 let group = (sigma / 1000.0).ceil().max(1.0);
                 let reach = ((sigma * -quantile(tail.clamp(1e-300, 0.1)) + 1.0) / group).ceil() * group;
-                over(-reach, ((s + reach) / group).ceil() * group, group, Box::new(|x| rounded_cell((x - 0.5) / sigma, (x - 0.5 + group) / sigma, mu)));
+                over(
+                    -reach,
+                    ((s + reach) / group).ceil() * group,
+                    group,
+                    Box::new(|x| rounded_cell((x - 0.5) / sigma, (x - 0.5 + group) / sigma, mu)),
+                );
                 0.0
             }
             Base::Finite { atoms, infinite } => {

@@ -208,8 +208,12 @@ fn run(event: &PrivacyEvent, alpha: f64) -> Option<f64> {
             laplace(1.0 / scale, sampling_rate, alpha)
         }
         PrivacyEvent::DiscreteLaplace { scale, sensitivity, .. } => discrete_laplace(scale, sensitivity, alpha),
-        PrivacyEvent::DiscreteGaussian { sigma, sensitivity, .. } | PrivacyEvent::RoundedGaussian { sigma, sensitivity, .. } => shift(sensitivity / sigma),
-        PrivacyEvent::RandomizedResponse { epsilon, .. } | PrivacyEvent::Pure { epsilon, .. } | PrivacyEvent::Approximate { epsilon, .. } => pure(epsilon, alpha),
+        PrivacyEvent::DiscreteGaussian { sigma, sensitivity, .. } | PrivacyEvent::RoundedGaussian { sigma, sensitivity, .. } => {
+            shift(sensitivity / sigma)
+        }
+        PrivacyEvent::RandomizedResponse { epsilon, .. }
+        | PrivacyEvent::Pure { epsilon, .. }
+        | PrivacyEvent::Approximate { epsilon, .. } => pure(epsilon, alpha),
         PrivacyEvent::Zcdp { rho, .. } => rho * alpha,
         PrivacyEvent::Gdp { mu, .. } => shift(mu),
         PrivacyEvent::TruncatedGeometric { epsilon, max_items, .. } => {
@@ -254,7 +258,8 @@ fn left_out(events: &[PrivacyEvent]) -> f64 {
 fn over_orders(value: impl Fn(f64) -> Option<f64>) -> Option<(f64, f64)> {
     let at = |u: f64| value(1.0 + u.exp()).unwrap_or(f64::INFINITY);
     let ladder = |step: i32| -7.0 + 0.7 * f64::from(step);
-    let best = (0..=29).map(|step| (step, at(ladder(step)))).filter(|found| found.1.is_finite()).min_by(|one, other| one.1.total_cmp(&other.1))?;
+    let best =
+        (0..=29).map(|step| (step, at(ladder(step)))).filter(|found| found.1.is_finite()).min_by(|one, other| one.1.total_cmp(&other.1))?;
     // Each further step divides the interval by 1.6; the minimum is flat.
     let (mut low, mut high) = (ladder(best.0 - 1), ladder(best.0 + 1));
     let mut found = (ladder(best.0), best.1);
@@ -295,7 +300,10 @@ pub(super) fn at_order(divergence: f64, alpha: f64, delta: f64) -> f64 {
 fn linear(events: &[PrivacyEvent]) -> Option<f64> {
     let all = events.iter().all(|event| match event {
         PrivacyEvent::Gaussian { sampling_rate, .. } => *sampling_rate >= 1.0,
-        PrivacyEvent::DiscreteGaussian { .. } | PrivacyEvent::RoundedGaussian { .. } | PrivacyEvent::Zcdp { .. } | PrivacyEvent::Gdp { .. } => true,
+        PrivacyEvent::DiscreteGaussian { .. }
+        | PrivacyEvent::RoundedGaussian { .. }
+        | PrivacyEvent::Zcdp { .. }
+        | PrivacyEvent::Gdp { .. } => true,
         _ => false,
     });
     if all && !events.is_empty() { rho(events) } else { None }

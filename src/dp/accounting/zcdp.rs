@@ -102,7 +102,9 @@ pub(super) fn rho(events: &[PrivacyEvent]) -> Option<f64> {
         #[expect(clippy::cast_precision_loss, reason = "counts are at most 10^9")]
         let count = event.count() as f64;
         let each = match *event {
-            PrivacyEvent::Gaussian { noise_multiplier, sampling_rate, .. } if sampling_rate >= 1.0 => 0.5 / (noise_multiplier * noise_multiplier),
+            PrivacyEvent::Gaussian { noise_multiplier, sampling_rate, .. } if sampling_rate >= 1.0 => {
+                0.5 / (noise_multiplier * noise_multiplier)
+            }
             PrivacyEvent::DiscreteGaussian { sigma, sensitivity, .. } | PrivacyEvent::RoundedGaussian { sigma, sensitivity, .. } => {
                 0.5 * (sensitivity / sigma) * (sensitivity / sigma)
             }
