@@ -87,7 +87,9 @@ pub fn symmetric_eigen(matrix: &SquareMatrix) -> Result<SymmetricEigen> {
         let vector = vectors.row_mut(row);
         let largest = vector.iter().fold(0.0_f64, |largest, value| if value.abs() > largest.abs() { *value } else { largest });
         if largest < 0.0 {
-            vector.iter_mut().for_each(|value| *value = -*value);
+            for value in vector {
+                *value = -*value;
+            }
         }
     }
     Ok(SymmetricEigen { values, vectors })
@@ -110,16 +112,14 @@ mod tests {
                         continue;
                     }
                     let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
-                    let t = if theta >= 0.0 { 1.0 } else { -1.0 } / (theta.abs() + (theta * theta + 1.0).sqrt());
-                    let c = 1.0 / (t * t + 1.0).sqrt();
-                    let s = t * c;
+                    let tangent = if theta >= 0.0 { 1.0 } else { -1.0 } / (theta.abs() + (theta * theta + 1.0).sqrt());
+                    let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
+                    let sine = tangent * cosine;
                     for k in 0..size {
-                        let (x, y) = (a[k][p], a[k][q]);
-                        (a[k][p], a[k][q]) = (c * x - s * y, s * x + c * y);
+                        (a[k][p], a[k][q]) = (cosine * a[k][p] - sine * a[k][q], sine * a[k][p] + cosine * a[k][q]);
                     }
                     for k in 0..size {
-                        let (x, y) = (a[p][k], a[q][k]);
-                        (a[p][k], a[q][k]) = (c * x - s * y, s * x + c * y);
+                        (a[p][k], a[q][k]) = (cosine * a[p][k] - sine * a[q][k], sine * a[p][k] + cosine * a[q][k]);
                     }
                 }
             }
@@ -141,7 +141,7 @@ mod tests {
         matrix
     }
 
-    /// Largest entries of AV − VΛ and of VᵀV − I.
+    /// The largest entries of A·V − V·Λ and of Vᵀ·V − I.
     fn residuals(matrix: &SquareMatrix, eigen: &SymmetricEigen) -> (f64, f64) {
         let size = matrix.size();
         let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();

@@ -75,12 +75,13 @@ impl CoListening {
         self.cell_deviation * (2.0 * size.sqrt() + TRACY_WIDOM_99 * size.max(1.0).powf(-1.0 / 6.0))
     }
 
-    /// Takes the noise out, as far as it can be told from structure: popularity stays, and of what goes beyond popularity the eigenvalues over the [detection
-    /// threshold](Self::detection_threshold) are shrunk and the others dropped.
+    /// Takes the noise out, as far as it can be told from structure: the diagonal stays, and of the cells beside it the eigenvalues over the [detection threshold](Self::detection_threshold) are
+    /// shrunk and the others dropped.
     ///
-    /// With D the diagonal and c the number that fits c·dᵢdⱼ best to the cells beside it, the residual Gᵢⱼ − c·dᵢdⱼ (0 on the diagonal) is decomposed. An eigenvalue λ becomes √(λ² − 4σ²M), which is the
-    /// best choice in the Frobenius norm for a low rank in such noise. If no eigenvalue passes the threshold, the matrix tells nothing but popularity, and that is what comes back: from data without
-    /// any structure beyond popularity a structure is found once in a hundred releases.
+    /// The diagonal, which is far larger than what is beside it, is no part of the structure: for the decomposition it is replaced by c·dᵢ², where d is the diagonal and c the number that fits
+    /// c·dᵢdⱼ best to the other cells. An eigenvalue λ becomes √(λ² − 4σ²M), which is the best choice in the Frobenius norm for a low rank in such noise. The first direction is what
+    /// popularity explains. If there is no second one, the matrix tells nothing but popularity, and that is what comes back: as the second eigenvalue of one direction and noise is at most the first of
+    /// the noise, a structure is found where there is none in about one of a hundred releases at most.
     ///
     /// Time is the cube of the number of items, on one thread but for the sums.
     ///
@@ -88,26 +89,22 @@ impl CoListening {
     /// The matrix does not fit into memory.
     ///
     /// # References
-    /// M. Gavish, D. L. Donoho, *Optimal shrinkage of singular values*, IEEE Transactions on Information Theory 63, 2017, and D. L. Donoho, M. Gavish, I. M. Johnstone, *Optimal shrinkage of eigenvalues in
-    /// the spiked covariance model*, Annals of Statistics 46, 2018 (shrinkage); C. A. Tracy, H. Widom, *On orthogonal and symplectic matrix ensembles*, Communications in Mathematical Physics 177, 1996.
+    /// M. Gavish, D. L. Donoho, *Optimal shrinkage of singular values*, IEEE Transactions on Information Theory 63, 2017 (Frobenius loss); C. A. Tracy, H. Widom, *On orthogonal and symplectic matrix
+    /// ensembles*, Communications in Mathematical Physics 177, 1996.
     pub fn denoise(&self, threads: usize) -> Result<Denoised> {
         let size = self.items.len();
         let popularity = self.popularity();
         let slope = self.slope(&popularity);
-        let mut residual = SquareMatrix::zeros(size)?;
-        for row in 0..size {
-            let cells = residual.row_mut(row);
-            for (column, cell) in cells.iter_mut().enumerate() {
-                *cell = self.matrix.get(row, column) - slope * (popularity[row] * popularity[column]);
-            }
-            cells[row] = 0.0;
+        let mut filled = self.matrix.clone();
+        for (row, popularity) in popularity.iter().enumerate() {
+            filled.row_mut(row)[row] = slope * popularity * popularity;
         }
-        let eigen = symmetric_eigen(&residual)?;
-        drop(residual);
+        let eigen = symmetric_eigen(&filled)?;
+        drop(filled);
         let (edge, threshold) = (self.noise_edge(), self.detection_threshold());
-        let signal_to_noise = eigen.values().first().map_or(0.0, |largest| largest.max(0.0) / threshold);
+        let signal_to_noise = eigen.values().get(1).map_or(0.0, |second| second.max(0.0) / threshold);
         let rank = eigen.values().iter().take_while(|value| **value > threshold).count();
-        if rank == 0 {
+        if rank < 2 {
             return Ok(Denoised::Popularity(OnlyPopularity { items: self.items.clone(), popularity, signal_to_noise }));
         }
         let spectrum: Vec<f64> = eigen.values()[..rank].iter().map(|value| (value * value - edge * edge).max(0.0).sqrt()).collect();
@@ -116,9 +113,6 @@ impl CoListening {
         let bands = matrix.bands_mut(BAND).into_iter().enumerate().collect();
         in_parallel(bands, threads, |(index, band)| {
             for (row, cells) in (index * BAND..).zip(band.chunks_mut(size)) {
-                for (column, cell) in cells.iter_mut().enumerate() {
-                    *cell = slope * (popularity[row] * popularity[column]);
-                }
                 for (value, axis) in spectrum.iter().zip(&axes) {
                     let weight = value * axis[row];
                     cells.iter_mut().zip(*axis).for_each(|(cell, other)| *cell += weight * other);
@@ -127,7 +121,7 @@ impl CoListening {
                 cells[row] = cells[row].max(popularity[row]);
             }
         });
-        // Row and column sums are made in the same order, but let no last digit depend on that.
+        // The products of rows and columns round differently.
         matrix.mirror_upper();
         let places = (0..size).map(|item| spectrum.iter().zip(&axes).map(|(value, axis)| value.sqrt() * axis[item]).collect()).collect();
         Ok(Denoised::Structure(Structure { items: self.items.clone(), matrix, spectrum, places, signal_to_noise, noise_edge: edge }))
@@ -157,7 +151,7 @@ pub enum Denoised {
 }
 
 impl Denoised {
-    /// The largest eigenvalue of what goes beyond popularity, as a multiple of the [detection threshold](CoListening::detection_threshold). More than 1 is a signal.
+    /// The second eigenvalue of the matrix (the first is popularity), as a multiple of the [detection threshold](CoListening::detection_threshold). More than 1 is a signal.
     #[must_use]
     pub fn signal_to_noise(&self) -> f64 {
         match self {
@@ -203,7 +197,7 @@ impl Structure {
         &self.matrix
     }
 
-    /// The shrunk eigenvalues, the largest first: as many as directions were told from noise.
+    /// The shrunk eigenvalues, the largest first: as many as directions were told from noise. The first is popularity.
     #[must_use]
     pub fn spectrum(&self) -> &[f64] {
         &self.spectrum
@@ -216,8 +210,8 @@ impl Structure {
         })
     }
 
-    /// For each item a place in at most `rank` dimensions, whose inner products approximate how much more often than by their popularity alone two items occur together. There are no more
-    /// dimensions than in the [spectrum](Self::spectrum): others would be noise.
+    /// For each item a place in at most `rank` dimensions, whose inner products approximate the cells beside the diagonal. The first dimension is popularity; without it the inner products say how
+    /// much more or less often than by popularity alone two items occur together. There are no more dimensions than in the [spectrum](Self::spectrum): others would be noise.
     #[must_use]
     pub fn embeddings(&self, rank: usize) -> Vec<Vec<f32>> {
         #[expect(clippy::cast_possible_truncation, reason = "single precision is what is published")]
@@ -225,10 +219,10 @@ impl Structure {
         self.places.iter().map(short).collect()
     }
 
-    /// The λ of [`Structure::ease`] if none is given: the edge of the noise, which is the size of an error that went unnoticed.
+    /// The λ of [`Structure::ease`] if none is given: σ√M, half of the edge of the noise and so about the size of what was dropped. Results hardly depend on it (`docs/theory.md`).
     #[must_use]
     pub fn default_lambda(&self) -> f64 {
-        self.noise_edge
+        self.noise_edge / 2.0
     }
 
     /// Item-to-item weights of the recommender EASE, in the order of the rows; `lambda` in the unit of the cells.
@@ -236,6 +230,6 @@ impl Structure {
     /// # Errors
     /// λ is negative or not finite, or too small for an inverse.
     pub fn ease(&self, lambda: Option<f64>, threads: usize) -> Result<SquareMatrix> {
-        ease_weights(self.matrix.clone(), lambda.unwrap_or(self.noise_edge), threads)
+        ease_weights(self.matrix.clone(), lambda.unwrap_or_else(|| self.default_lambda()), threads)
     }
 }

@@ -17,7 +17,7 @@ use rand::CryptoRng;
 /// Items that a matrix can have at most: it then takes 800 MB.
 pub const MAX_CO_LISTENING_ITEMS: usize = 10_000;
 
-/// Denominator of the standard deviation of counts.
+/// Denominator of the standard deviation.
 const FRACTIONS: u64 = 1 << 10;
 
 /// An item is worth its row if its noisy count times √rank is so many times the noise of a cell of counts; see [`CoListeningPlan::choose_items`].
@@ -56,7 +56,7 @@ impl CoListeningOptions {
 /// exactly, μ = Δ/σ. With the items of a catalogue of the same pool the losses add up as μ² does, which [`CoListeningPlan::beside`] plans for.
 ///
 /// # References
-/// F. McSherry, I. Mironov, *Differentially private recommender systems*, KDD 2009 (noise on the covariance of items); C. Dwork, K. Talwar, A. Thakurta, L. Zhang, *Analyze Gauss*, STOC 2014 (a symmetric
+/// F. `McSherry`, I. Mironov, *Differentially private recommender systems*, KDD 2009 (noise on the covariance of items); C. Dwork, K. Talwar, A. Thakurta, L. Zhang, *Analyze Gauss*, STOC 2014 (a symmetric
 /// matrix of Gaussian noise); J. Dong, A. Roth, W. J. Su, *Gaussian differential privacy*, JRSS B 2022.
 ///
 /// ```
@@ -184,7 +184,7 @@ impl CoListeningPlan {
 
     /// Codes of the items that the matrix is to have, of those of a released catalogue: the most popular by its *noisy* numbers of people (ties by the catalogue's order).
     ///
-    /// The m-th item is worth its row as long as c_m · √m ≥ 10 · √(L(L+1)/2) / μ with c_m its noisy number of people: a further row raises the edge of the noise, 2σ√m, by σ/√m, and must bring more than that of
+    /// The m-th item is worth its row as long as its noisy number of people, times √m, is at least 10 · √(L(L+1)/2) / μ: a further row raises the edge of the noise, 2σ√m, by σ/√m, and must bring more than that of
     /// signal, which is in proportion to its count. At most [`CoListeningOptions::most_rows`] items. This looks at nothing but the plan and what is published anyway.
     #[must_use]
     pub fn choose_items(&self, catalogue: &Catalogue) -> Vec<u32> {
