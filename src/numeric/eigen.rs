@@ -114,12 +114,12 @@ mod tests {
                     let theta = (a[q][q] - a[p][p]) / (2.0 * a[p][q]);
                     let tangent = if theta >= 0.0 { 1.0 } else { -1.0 } / (theta.abs() + (theta * theta + 1.0).sqrt());
                     let cosine = 1.0 / (tangent * tangent + 1.0).sqrt();
-                    let sine = tangent * cosine;
+                    let other = tangent * cosine;
                     for k in 0..size {
-                        (a[k][p], a[k][q]) = (cosine * a[k][p] - sine * a[k][q], sine * a[k][p] + cosine * a[k][q]);
+                        (a[k][p], a[k][q]) = (cosine * a[k][p] - other * a[k][q], other * a[k][p] + cosine * a[k][q]);
                     }
                     for k in 0..size {
-                        (a[p][k], a[q][k]) = (cosine * a[p][k] - sine * a[q][k], sine * a[p][k] + cosine * a[q][k]);
+                        (a[p][k], a[q][k]) = (cosine * a[p][k] - other * a[q][k], other * a[p][k] + cosine * a[q][k]);
                     }
                 }
             }

@@ -62,7 +62,7 @@ impl CoListeningOptions {
 /// ```
 /// use backmask::aggregates::co_listening::{CoListeningOptions, CoListeningPlan, Denoised};
 /// use backmask::aggregates::{CatalogueOptions, CataloguePlan, Contributions};
-/// use backmask::dp::ledger::{Budget, Ledger};
+/// use backmask::dp::ledger::{Budget, Ledger, Rule};
 /// use backmask::units::{Delta, Epsilon};
 /// use backmask::{keys::Key, matrix::SubjectItems};
 /// use rand::{SeedableRng, rngs::{ChaCha20Rng, SysRng}};
@@ -78,7 +78,7 @@ impl CoListeningOptions {
 /// let plan = CoListeningPlan::beside(&catalogue.events(), epsilon, delta, &CoListeningOptions::new(10))?;
 /// # let folder = tempfile::tempdir().expect("a folder");
 /// # let path = folder.path().join("pool.ledger");
-/// let mut ledger = Ledger::create(&path, "listeners-2026", Budget::new(Epsilon::new(5.0)?, delta))?;
+/// let mut ledger = Ledger::create(&path, "listeners-2026", Budget::new(Epsilon::new(4.01)?, delta).with_rule(Rule::Planned)?)?;
 /// let mut rng = ChaCha20Rng::try_from_rng(&mut SysRng).expect("the system has random numbers");
 /// let key = Key::forgotten()?;
 /// let reservation = ledger.reserve(&catalogue.spending("artists", "weekly")?)?;

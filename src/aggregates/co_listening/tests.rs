@@ -55,7 +55,7 @@ fn limit(triangle: &BoundedTriangle) -> f64 {
 const BOTH: [Normalization; 2] = [Normalization::Fixed, Normalization::Normed];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
+    #![proptest_config(ProptestConfig::with_cases(20))]
 
     /// Removing any one person moves the triangle by no more than the bound, whoever it is.
     #[test]
@@ -328,10 +328,10 @@ fn released(matrix: SquareMatrix, deviation: f64) -> CoListening {
     CoListening::new((0..u32::try_from(matrix.size()).unwrap()).collect(), matrix, deviation).unwrap()
 }
 
-/// A symmetric matrix of noise (sums of uniform numbers, close enough to normal) around what `signal` has above and on the diagonal.
+/// A symmetric matrix of noise (sums of four uniform numbers, with variance 1) around what `signal` has above and on the diagonal.
 fn with_noise(size: usize, seed: u64, signal: impl Fn(usize, usize) -> f64) -> CoListening {
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let mut normal = || (0..12).map(|_| f64::from(rng.next_u32()) / f64::from(u32::MAX)).sum::<f64>() - 6.0;
+    let mut normal = || ((0..4).map(|_| f64::from(rng.next_u32()) / f64::from(u32::MAX)).sum::<f64>() - 2.0) * 3_f64.sqrt();
     let mut matrix = SquareMatrix::zeros(size).unwrap();
     for row in 0..size {
         for column in row..size {
@@ -341,7 +341,7 @@ fn with_noise(size: usize, seed: u64, signal: impl Fn(usize, usize) -> f64) -> C
     released(matrix, 1.0)
 }
 
-/// Popularity and noise, nothing else: about 1 of 100 matrices may seem to have structure. Of 200, more than 11 have a probability below 1e-5 if the rate is 2 %, which it may be with so few rows.
+/// Popularity and noise, nothing else: about 1 of 100 matrices may seem to have structure. Of 200, more than 9 have then a probability below 1e-4.
 #[test]
 fn noise_is_no_structure() {
     let popularity = |item: usize| 400.0 / real(item as u64 + 3).sqrt();
@@ -356,7 +356,7 @@ fn noise_is_no_structure() {
                 matches!(with_noise(40, seed, signal).denoise(1).unwrap(), Denoised::Structure(_))
             })
             .count();
-        assert!(found <= 11, "{found} of 200");
+        assert!(found <= 9, "{found} of 200");
     }
 }
 
@@ -369,7 +369,7 @@ fn a_threshold_at_the_edge_is_too_low() {
             symmetric_eigen(noise.matrix()).unwrap().values()[0] > noise.noise_edge()
         })
         .count();
-    assert!(found > 11, "{found}");
+    assert!(found > 9, "{found}");
 }
 
 /// Two planted directions beyond popularity.
@@ -417,6 +417,31 @@ fn planted_structure_is_recovered() {
     assert!(noisy.denoise(1).unwrap().signal_to_noise() > 1.0);
     let direct = ease_weights(structure.matrix().clone(), structure.default_lambda(), 1).unwrap();
     assert_eq!(structure.ease(None, 1).unwrap(), direct);
+}
+
+/// A direction that is hardly larger than the noise: of all factors of its part, the one that was taken has the least error, over 12 matrices. Not to shrink it, or to its true size, is worse.
+#[test]
+fn eigenvalues_are_shrunk_by_the_best_factor() {
+    let size = 100;
+    let sign = |item: usize| if item.is_multiple_of(2) { 1.0 } else { -1.0 };
+    // ℓ = 1.5 σ√M: λ is about 1.44 ℓ, and the best factor 0.56 ℓ.
+    let signal = |a: usize, b: usize| if a == b { 300.0 } else { 90.0 + 0.15 * sign(a) * sign(b) };
+    let factors = [0.0, 0.5, 1.0, 1.0 / 0.556, 1.444 / 0.556];
+    let mut errors = [0.0; 5];
+    for seed in 0..12 {
+        let Denoised::Structure(structure) = with_noise(size, 100 + seed, signal).denoise(1).unwrap() else { continue };
+        let places = structure.embeddings(2);
+        for a in 0..size {
+            for b in 0..a {
+                let part = f64::from(places[a][1] * places[b][1]);
+                for (error, factor) in errors.iter_mut().zip(factors) {
+                    *error += (structure.matrix().get(a, b) + (factor - 1.0) * part - signal(a, b)).powi(2);
+                }
+            }
+        }
+    }
+    let least = errors.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(least > 0.0 && errors[2] <= least, "{errors:?}");
 }
 
 /// Empty pools, one item, none, and people who are all the same: no failure, and no structure, as there is none.
