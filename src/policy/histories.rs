@@ -32,9 +32,30 @@ pub struct CohortsProduct {
     /// Columns of the profiles (or of the events) whose values are counted in every cohort as well.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attributes: Vec<String>,
+    /// What must hold in a cohort before the value of a sensitive attribute is shown; two different values at least if absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sensitive: Option<SensitiveAttributes>,
     /// Why a product over the gate's limit is published all the same.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub accept_risk: Option<String>,
+}
+
+/// When the sensitive attributes of a cohort are shown.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SensitiveAttributes {
+    /// Different values at least among the members: distinct l-diversity.
+    #[serde(default = "two")]
+    pub l: u64,
+    /// Largest distance between the values of the cohort and those of all people in cohorts: t-closeness with the equal distance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub t: Option<Share>,
+}
+
+impl Default for SensitiveAttributes {
+    fn default() -> Self {
+        Self { l: two(), t: None }
+    }
 }
 
 /// Short unlinkable pieces of histories.

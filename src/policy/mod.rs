@@ -24,7 +24,7 @@ mod write;
 pub use column::{Column, Columns, DateUnit, Direction, HierarchySpec, LevelLimits, Missing, Role, TimeUnit, Treatment};
 pub use dp::{Aggregate, CatalogueProduct, ClampedColumn, CoListeningProduct, HistogramKey, HistogramProduct, Quantiles, SyntheticProduct};
 pub use gate::{AttackName, Gate, GateOn};
-pub use histories::{Canonical, CohortsProduct, FragmentOrder, FragmentsProduct, SameItems, SessionCut, Support};
+pub use histories::{Canonical, CohortsProduct, FragmentOrder, FragmentsProduct, SameItems, SensitiveAttributes, SessionCut, Support};
 pub(crate) use history_columns::{HistoryColumns, HistoryProduct};
 pub use input::{Format, Input};
 pub use model::{ClassSizeEstimator, Distance, EntropyEstimator, Model};

@@ -28,6 +28,7 @@ fn everything_that_is_documented_is_accepted() {
         "items = { canonical = { file = \"same.csv\" } }",
         "items = { canonical = { file = \"same.csv\", delimiter = \",\" } }",
         "attributes = [\"age\", \"gender\"]",
+        "attributes = [\"age\", \"gender\"]\nsensitive = { l = 3, t = 0.3 }",
         "accept_risk = \"enclave\"",
         "min_members = 1",
     ] {
@@ -75,6 +76,9 @@ fn mistakes_are_named_with_their_key() {
         ("items = { canonical = \"name\", names = [\"nothing\"] }", "items.names[0]", "not declared"),
         ("items = { canonical = \"name\", names = [\"ms_played\"] }", "items.names[0]", "role measure"),
         ("attributes = [\"age\", \"age\"]", "attributes[1]", "twice"),
+        ("sensitive = { l = 2 }", "sensitive", "none of the attributes"),
+        ("attributes = [\"gender\"]\nsensitive = { l = 1 }", "sensitive.l", "too small"),
+        ("attributes = [\"gender\"]\nsensitive = { l = 13 }", "sensitive.l", "no more people"),
         ("attributes = [\"shoe_size\"]", "attributes[0]", "not declared"),
         ("attributes = [\"email\"]", "attributes[0]", "role identifier"),
         ("attributes = [\"started_at\"]", "attributes[0]", "role time"),

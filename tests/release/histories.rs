@@ -210,6 +210,34 @@ fn cohorts_hide_everybody_among_k() {
     }
 }
 
+/// Everybody is of one country: to show it for a cohort says it of every member.
+#[test]
+fn a_sensitive_attribute_is_shown_of_diverse_cohorts_only() {
+    let (events, profiles) = pool();
+    let ids = arrow::array::Array::slice(profiles.column(0).as_ref(), 0, profiles.num_rows());
+    let alike = batch([("subject_id", ids), ("country", texts(vec!["DE"; profiles.num_rows()]))]);
+    let shown = |role: &str, more: &str, profiles: &RecordBatch| {
+        let text = POLICY
+            .replace("country = { role = 'quasi-identifier' }", &format!("country = {{ role = '{role}' }}"))
+            .replace("attributes = ['country']", &format!("attributes = ['country']\n{more}"));
+        let run = Run::new();
+        let outcome = publish(&run, policy(&text), &(events.clone(), profiles.clone()), SinkFormat::Parquet).expect("published");
+        Written::of(&outcome, "tastes").rows.iter().filter(|row| row[4].is_some()).count()
+    };
+    assert!(shown("quasi-identifier", "", &alike) > 0);
+    assert_eq!(shown("sensitive", "", &alike), 0);
+    let mixed = batch([
+        ("subject_id", arrow::array::Array::slice(profiles.column(0).as_ref(), 0, profiles.num_rows())),
+        ("country", texts((0..PEOPLE).map(|person| ["DE", "FR"][person / 4 % 2]))),
+    ]);
+    let default = shown("sensitive", "", &mixed);
+    assert!(default > 0);
+    assert_eq!(shown("sensitive", "sensitive = { l = 2 }", &mixed), default);
+    // There are no three countries; and nothing is exactly as in the pool.
+    assert_eq!(shown("sensitive", "sensitive = { l = 3 }", &mixed), 0);
+    assert!(shown("sensitive", "sensitive = { l = 2, t = 0.0 }", &mixed) < default);
+}
+
 #[test]
 fn every_combination_in_a_fragment_belongs_to_k_people() {
     for format in [SinkFormat::Parquet, SinkFormat::IpcFile, SinkFormat::Csv] {

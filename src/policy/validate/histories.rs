@@ -3,7 +3,7 @@
 use super::products::{at_least, check_item, check_reason};
 use crate::error::{Error, Result};
 use crate::policy::history_columns::HistoryProduct;
-use crate::policy::{Canonical, CohortsProduct, FragmentOrder, FragmentsProduct, Policy, Role, Table};
+use crate::policy::{Canonical, CohortsProduct, Column, FragmentOrder, FragmentsProduct, Policy, Role, Table};
 use crate::units::Share;
 
 /// Longest gap inside a session, in minutes: a week.
@@ -142,6 +142,18 @@ fn check_role(policy: &Policy, key: &str, name: &str, roles: &[Role], remedy: &s
 }
 
 fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Result<()> {
+    if let Some(sensitive) = product.sensitive {
+        at_least(&format!("{key}.sensitive.l"), sensitive.l, 2)?;
+        at_most(&format!("{key}.sensitive.l"), sensitive.l, product.k.get(), "a cohort may have no more people")?;
+        let any = product.attributes.iter().any(|name| policy.role_of_attribute(name) == Some(Role::Sensitive));
+        if !any {
+            return Err(Error::policy(
+                format!("{key}.sensitive"),
+                "none of the attributes has the role sensitive",
+                "name such a column in attributes, or remove the key",
+            ));
+        }
+    }
     for (place, name) in product.attributes.iter().enumerate() {
         let key = format!("{key}.attributes[{place}]");
         if product.attributes.iter().take(place).any(|other| other == name) {
@@ -154,8 +166,7 @@ fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Res
                 "rename the column with [input.columns]",
             ));
         }
-        let declared = [Table::Profiles, Table::Events].into_iter().find_map(|table| policy.declaration(table, name));
-        let Some(column) = declared else {
+        let Some(column) = policy.attribute(name) else {
             return Err(Error::policy(key, format!("column {name} is not declared"), "declare its role, or remove it from the list"));
         };
         if !matches!(column.role, Role::QuasiIdentifier | Role::Sensitive | Role::Other) {
@@ -174,4 +185,16 @@ fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Res
         }
     }
     Ok(())
+}
+
+impl Policy {
+    /// The declaration of an attribute of cohorts: that of the profiles, else that of the events.
+    fn attribute(&self, name: &str) -> Option<Column> {
+        [Table::Profiles, Table::Events].into_iter().find_map(|table| self.declaration(table, name))
+    }
+
+    /// The role of an attribute of cohorts.
+    pub(crate) fn role_of_attribute(&self, name: &str) -> Option<Role> {
+        self.attribute(name).map(|column| column.role)
+    }
 }

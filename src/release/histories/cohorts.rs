@@ -7,7 +7,9 @@ use super::read::ReleasedColumns;
 use super::write::{Place, group_ids, shuffled, write_rows};
 use super::{HistoryWorkshop, MadeHistories};
 use crate::error::Result;
-use crate::history::cohorts::{AttributeOptions, CohortAttribute, CohortCheck, CohortOptions, Cohorts, attributes, check, form};
+use crate::history::cohorts::{
+    AttributeOptions, CohortAttribute, CohortCheck, CohortOptions, Cohorts, SensitiveOptions, attributes, check, form,
+};
 use crate::io::SinkFormat;
 use crate::io::table::{NULL_CODE, gather_values};
 use crate::policy::{CohortsProduct, Policy, ProductKind, Role};
@@ -56,7 +58,8 @@ impl HistoryWorkshop<'_> {
             .iter()
             .map(|(table, name)| {
                 let attribute = self.attribute(&histories, *table, name, &forming)?;
-                let options = AttributeOptions { min_members: product.min_members, max_share: product.max_share, sensitive: None };
+                let sensitive = self.sensitive(product, name);
+                let options = AttributeOptions { min_members: product.min_members, max_share: product.max_share, sensitive };
                 let of_cohorts = attributes(&cohorts, &attribute.codes, &attribute.ids, &options)?;
                 Ok(Shown { attribute, of_cohorts })
             })
@@ -82,6 +85,13 @@ impl HistoryWorkshop<'_> {
             fit_seconds,
             write_seconds,
         })
+    }
+
+    /// What must hold for an attribute that is sensitive.
+    fn sensitive(&self, product: &CohortsProduct, attribute: &str) -> Option<SensitiveOptions> {
+        let declared = product.sensitive.unwrap_or_default();
+        (self.policy.role_of_attribute(attribute) == Some(Role::Sensitive))
+            .then_some(SensitiveOptions { l: declared.l, closeness: declared.t })
     }
 
     fn write_cohorts(
