@@ -31,7 +31,7 @@ struct Shown {
 
 impl Shown {
     /// Cohorts of earlier releases show what they showed.
-    fn as_it_was(mut self, earlier: &Earlier, origins: &[Option<usize>], place: usize) -> Result<Self> {
+    fn with_earlier(mut self, earlier: &Earlier, origins: &[Option<usize>], place: usize) -> Result<Self> {
         let (values, _, codes) = with_texts(&self.attribute.values, earlier.values(place), &self.attribute.name)?;
         self.attribute.values = values;
         for (shown, origin) in self.of_cohorts.iter_mut().zip(origins) {
@@ -113,7 +113,7 @@ impl HistoryWorkshop<'_> {
                 let shown = Shown { attribute, of_cohorts };
                 match &earlier {
                     None => Ok(shown),
-                    Some(earlier) => shown.as_it_was(earlier, &origins, place),
+                    Some(earlier) => shown.with_earlier(earlier, &origins, place),
                 }
             })
             .collect::<Result<Vec<_>>>()?;
