@@ -2,6 +2,7 @@
 
 mod real_data;
 
+mod aggregates;
 mod anonymity;
 mod docs;
 mod dp;

@@ -5,9 +5,11 @@
 //!
 //! - [`Contributions`]: what each person may contribute, sampled over the whole pool.
 //! - [`CataloguePlan`]: items, people and plays.
+//! - [`co_listening`]: which items people have together.
 //! - [`selection`]: which items may be named at all.
 
 mod catalogue;
+pub mod co_listening;
 mod contributions;
 pub mod selection;
 

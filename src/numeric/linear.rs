@@ -87,11 +87,11 @@ impl SquareMatrix {
     }
 
     /// As faer sees it. The rows are its columns: the transpose.
-    fn columns_mut(&mut self) -> MatMut<'_, f64> {
+    pub(super) fn columns_mut(&mut self) -> MatMut<'_, f64> {
         MatMut::from_column_major_slice_mut(&mut self.values, self.size, self.size)
     }
 
-    fn columns(&self) -> MatRef<'_, f64> {
+    pub(super) fn columns(&self) -> MatRef<'_, f64> {
         MatRef::from_column_major_slice(&self.values, self.size, self.size)
     }
 }

@@ -8,10 +8,12 @@
 //! - [`inverse_positive_definite`]: the inverse of a dense matrix, on all processors.
 //! - [`ease_weights`]: the item-to-item weights of the linear recommender EASE, in closed form.
 //! - [`svd`]: the largest singular values and vectors of a sparse matrix.
+//! - [`symmetric_eigen`]: eigenvalues and eigenvectors of a symmetric matrix.
 //! - [`population`]: how many people are unique in a population of which a sample is seen.
 
 mod binomial;
 mod ease;
+mod eigen;
 mod linear;
 mod mean_bound;
 pub mod population;
@@ -23,6 +25,7 @@ pub use binomial::{
     Interval, beta_regularized, binomial_cdf, clopper_pearson, clopper_pearson_lower, clopper_pearson_upper, wilson, wilson_upper,
 };
 pub use ease::ease_weights;
+pub use eigen::{SymmetricEigen, symmetric_eigen};
 pub(crate) use linear::in_parallel;
 pub use linear::{SquareMatrix, inverse_positive_definite};
 pub use mean_bound::{excess_upper, mean_lower, mean_upper};

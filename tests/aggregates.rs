@@ -1,0 +1,3 @@
+//! Aggregates from outside the crate.
+
+mod co_listening;
