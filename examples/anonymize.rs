@@ -44,6 +44,9 @@ struct Arguments {
     /// Budget of the pool, for differentially private products (not in this version)
     #[arg(long, value_name = "FILE", requires = "policy")]
     ledger: Option<PathBuf>,
+    /// Sealed register of the releases of this pool: keeps several releases from singling people out together; made if there is none, needs --key-file, stays with you
+    #[arg(long, value_name = "FILE", requires = "policy")]
+    register: Option<PathBuf>,
     /// Format of the products
     #[arg(long, default_value = "parquet", value_parser = ["parquet", "ipc", "csv"])]
     format: String,
@@ -99,6 +102,10 @@ fn release(arguments: &Arguments, policy: &Path, console: &Console) -> Result<Su
     let job = configured(Policy::from_path(policy)?, arguments, console)?
         .input(arguments.input.iter().cloned())
         .profiles(arguments.profiles.iter().cloned());
+    let job = match &arguments.register {
+        Some(register) => job.register(register),
+        None => job,
+    };
     if arguments.assess_only {
         let report = job.assess()?;
         return Ok(Summary::new(summary(&report), common::to_json(&report)?));

@@ -11,6 +11,7 @@ mod noise;
 mod policies;
 mod pseudonymizing;
 mod pseudonyms;
+mod several;
 pub(crate) mod support;
 mod tampering;
 mod tools;

@@ -17,6 +17,7 @@ mod people;
 mod recoded;
 mod same;
 mod scheme;
+mod several;
 mod split;
 mod support;
 mod tables;

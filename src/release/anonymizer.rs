@@ -9,6 +9,7 @@ use super::pool::{self, Pool, PoolOptions};
 use super::publish::{self, Transformation};
 use super::records::Workshop;
 use super::report::{ProductReport, Report, Seconds};
+use super::sequence::Sequence;
 use crate::error::{Error, Result};
 use crate::io::{SinkFormat, Staging, sha256_file};
 use crate::keys::{Key, KeyOrigin};
@@ -55,6 +56,7 @@ pub struct Anonymizer {
     profiles: Vec<PathBuf>,
     output: Option<PathBuf>,
     key: Option<Key>,
+    register: Option<PathBuf>,
     format: SinkFormat,
     memory: usize,
     threads: usize,
@@ -85,6 +87,7 @@ struct Run {
     report: Report,
     made: Vec<Transformation>,
     staging: Staging,
+    sequence: Option<Sequence>,
 }
 
 impl Anonymizer {
@@ -97,6 +100,7 @@ impl Anonymizer {
             profiles: Vec::new(),
             output: None,
             key: None,
+            register: None,
             format: SinkFormat::Parquet,
             memory: 1 << 30,
             threads: std::thread::available_parallelism().map_or(1, usize::from),
@@ -131,6 +135,18 @@ impl Anonymizer {
     #[must_use]
     pub fn key(mut self, key: Key) -> Self {
         self.key = Some(key);
+        self
+    }
+
+    /// The sealed register of the releases of this pool ([`Register`](crate::history::releases::Register)), made if there is none. Cohorts that were released before are then released again as they were, or, if
+    /// somebody withdrew, left out; people who were in none form new ones. It needs the pool's key, and must not lie in the folders that are made.
+    ///
+    /// # Guarantee
+    /// To every person of the pool: whoever has all releases in the register and combines their cohorts by any intersections, unions and differences gets sets of no or at least k people. The register is
+    /// written before the release appears.
+    #[must_use]
+    pub fn register(mut self, path: impl Into<PathBuf>) -> Self {
+        self.register = Some(path.into());
         self
     }
 
@@ -176,7 +192,7 @@ impl Anonymizer {
     /// written. In every case nothing is published.
     pub fn run(self) -> Result<Outcome> {
         let output = self.output.clone().ok_or_else(|| Error::policy("--output", "no output folder was given", "name one"))?;
-        let Run { mut report, made, staging } = match self.prepare(&output) {
+        let Run { mut report, made, staging, sequence } = match self.prepare(&output, true) {
             // Trying policies until one passes is a risk of its own, also where the search is what refuses.
             Err(error @ Error::NoSolution { .. }) => {
                 publish::log_refusal(&output, &now(), &self.policy.name, &[error.to_string()])?;
@@ -193,6 +209,9 @@ impl Anonymizer {
         self.tell(&Stage::Publishing);
         report.refusals = publish::count_refusals(&output)?;
         publish::write(&self.policy, &report, &made, &staging)?;
+        if let (Some(sequence), Some(key)) = (&sequence, &self.key) {
+            sequence.save(key)?;
+        }
         staging.publish()?;
         Ok(Outcome { report, release: output.join("release"), steward: output.join("steward") })
     }
@@ -203,7 +222,7 @@ impl Anonymizer {
     /// As for [`Anonymizer::run`], except that a refusal is not an error.
     pub fn assess(self) -> Result<Report> {
         let folder = tempfile::tempdir().map_err(|e| Error::io(std::env::temp_dir(), e))?;
-        Ok(self.prepare(&folder.path().join("assessment"))?.report)
+        Ok(self.prepare(&folder.path().join("assessment"), false)?.report)
     }
 
     fn tell(&self, stage: &Stage) {
@@ -212,7 +231,7 @@ impl Anonymizer {
         }
     }
 
-    fn prepare(&self, output: &Path) -> Result<Run> {
+    fn prepare(&self, output: &Path, publishes: bool) -> Result<Run> {
         self.policy.validate()?;
         self.check_places(output)?;
         let staging = Staging::new(output)?;
@@ -224,6 +243,10 @@ impl Anonymizer {
             &forgotten
         };
         self.check_pseudonyms(key)?;
+        let mut sequence = match &self.register {
+            Some(path) => Some(Sequence::open(path, &self.policy, output, key, publishes)?),
+            None => None,
+        };
         // Never written and gone with this run.
         let irreversible = key.irreversible()?;
         // Temporary files have no names, so nothing of them can be published.
@@ -254,11 +277,15 @@ impl Anonymizer {
                     pool: &pool,
                     key,
                     irreversible: &irreversible,
+                    sequence: sequence.as_ref(),
                     seed,
                     memory: self.memory,
                     threads: self.threads,
                 };
                 let mut one = workshop.make(product, &path, self.format, &|| self.tell(&Stage::Measuring(product.name().to_owned())))?;
+                if let (Some(sequence), Some(entry)) = (&mut sequence, one.entry.take()) {
+                    sequence.enter(&self.policy, &report.created, common.k, entry, &mut one.report)?;
+                }
                 one.report.file = Some(file);
                 one.report.sha256 = Some(sha256_file(&path)?);
                 seconds.fit += one.fit_seconds;
@@ -299,7 +326,12 @@ impl Anonymizer {
         report.gate = decision.verdict;
         report.accepted_risks = decision.accepted;
         report.seconds = Some(seconds);
-        Ok(Run { report: report.with_statements(), made, staging })
+        if let Some(sequence) = &sequence {
+            report.registered = sequence.unsound().is_empty();
+            report.gate.passed &= sequence.unsound().is_empty();
+            report.gate.reasons.extend_from_slice(sequence.unsound());
+        }
+        Ok(Run { report: report.with_statements(), made, staging, sequence })
     }
 
     /// A release inside an input folder would be read as data by the next run; a hierarchy file that is not there is better missed before the pool is read.

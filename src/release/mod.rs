@@ -20,6 +20,7 @@ mod remake;
 pub mod report;
 mod rows;
 mod scheme;
+mod sequence;
 mod tokens;
 mod units;
 mod verify;

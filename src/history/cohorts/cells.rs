@@ -7,7 +7,7 @@ use crate::keys::{Domain, Key};
 use hashbrown::{HashMap, HashSet};
 
 /// Ids below this are exact in every file format and reader, also where numbers are floating-point.
-const LARGEST_ID: u64 = 1 << 53;
+pub(super) const LARGEST_ID: u64 = 1 << 53;
 
 /// Counts the cells of groups (of places in `people`), drops and caps them, and gives the cohorts random ids and a random order.
 pub(super) fn cells(people: &People, groups: &[Vec<u32>], options: &CohortOptions, key: &Key) -> Cohorts {

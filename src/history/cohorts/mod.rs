@@ -19,7 +19,7 @@ mod result;
 pub use attributes::{AttributeOptions, CohortAttribute, SensitiveOptions, attributes};
 pub use check::{CohortCheck, check};
 pub use options::CohortOptions;
-pub use result::{CohortRow, CohortSummary, Cohorts};
+pub use result::{CohortRow, CohortSummary, Cohorts, FrozenCohort};
 
 use crate::error::{Error, Result};
 use crate::keys::Key;

@@ -1,12 +1,16 @@
 //! Cohorts, and what they show.
 
+use super::cells::LARGEST_ID;
 use super::options::CohortOptions;
+use crate::error::{Error, Result};
+use crate::keys::{Domain, Key};
+use hashbrown::HashSet;
 
 /// Groups of people with their item counts, in random order with random ids.
 ///
 /// Cohorts are numbered 0, 1, … in the order in which they are released. [`Cohorts::members`] says who is in a cohort: that never leaves the steward. What is released
 /// is [`Cohorts::rows`].
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Cohorts {
     pub(super) ids: Vec<u64>,
     pub(super) member_starts: Vec<usize>,
@@ -58,14 +62,78 @@ pub struct CohortRow {
     pub members: u32,
 }
 
+/// A cohort of an earlier release, which is released again as it was.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FrozenCohort {
+    /// Codes of its people.
+    pub members: Vec<u32>,
+    /// Codes of the items that it showed, each once.
+    pub items: Vec<u32>,
+    /// How many members it showed for each of the items.
+    pub shown: Vec<u32>,
+}
+
 impl Cohorts {
+    /// These cohorts together with earlier ones, all in one random order with random ids, and for each of them its place in `frozen` if it is one of those.
+    ///
+    /// Nothing of the earlier ones is counted again. That nobody is in two cohorts is up to the caller.
+    ///
+    /// # Errors
+    /// An earlier cohort has not one number for each item.
+    pub fn with_frozen(&self, frozen: &[FrozenCohort], key: &Key) -> Result<(Self, Vec<Option<usize>>)> {
+        if frozen.iter().any(|cohort| cohort.items.len() != cohort.shown.len()) {
+            return Err(Error::Parameter { name: "frozen", problem: "needs one number for each item".to_owned() });
+        }
+        let key = key.derive(&Domain::of("cohorts of earlier releases"));
+        let mut taken: HashSet<u64> = self.ids.iter().copied().collect();
+        let mut order: Vec<(u64, Option<usize>, usize)> = self.ids.iter().enumerate().map(|(place, &id)| (id, None, place)).collect();
+        let mut number = 0_u64;
+        for place in 0..frozen.len() {
+            let id = loop {
+                let mut word = [0; 8];
+                word.copy_from_slice(&blake3::keyed_hash(key.expose(), &number.to_le_bytes()).as_bytes()[..8]);
+                number += 1;
+                let id = u64::from_le_bytes(word) % LARGEST_ID;
+                if taken.insert(id) {
+                    break id;
+                }
+            };
+            order.push((id, Some(place), place));
+        }
+        order.sort_unstable();
+        let mut all = Self { member_starts: vec![0], cell_starts: vec![0], summary: self.summary, ..Self::default() };
+        let mut origins = Vec::with_capacity(order.len());
+        for (id, origin, place) in order {
+            let (members, items, shown) = match origin.and_then(|origin| frozen.get(origin)) {
+                Some(cohort) => (cohort.members.as_slice(), cohort.items.as_slice(), cohort.shown.as_slice()),
+                None => (self.members(place), self.items(place), self.shown(place)),
+            };
+            all.ids.push(id);
+            all.members.extend_from_slice(members);
+            let start = all.member_starts.last().copied().unwrap_or_default();
+            if let Some(own) = all.members.get_mut(start..) {
+                own.sort_unstable();
+            }
+            all.member_starts.push(all.members.len());
+            all.items.extend_from_slice(items);
+            all.shown.extend_from_slice(shown);
+            all.cell_starts.push(all.items.len());
+            if origin.is_some() {
+                all.summary.people += members.len() as u64;
+                all.summary.cells += items.len() as u64;
+            }
+            origins.push(origin);
+        }
+        Ok((all, origins))
+    }
+
     /// Number of cohorts.
     #[must_use]
     pub fn len(&self) -> usize {
         self.ids.len()
     }
 
-    /// Whether there are none; there always is one.
+    /// Whether there are none; what [`form`](super::form) gives has at least one.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.ids.is_empty()

@@ -414,3 +414,37 @@ fn attributes_are_shown_under_their_conditions() {
     let far = AttributeOptions { sensitive: Some(SensitiveOptions { l: 1, closeness: Some(share(0.5)) }), ..close };
     assert_eq!(attributes(&cohorts, &by_taste, &ids(2), &far).unwrap().into_iter().flatten().count(), 2);
 }
+
+#[test]
+fn earlier_cohorts_come_back_as_they_were() {
+    let lists = pool(60, 3);
+    let cohorts = formed(&lists, &options(5));
+    let frozen = [
+        FrozenCohort { members: vec![63, 61, 62], items: vec![7, 119], shown: vec![3, 2] },
+        FrozenCohort { members: vec![64, 65], items: vec![], shown: vec![] },
+    ];
+    let (all, origins) = cohorts.with_frozen(&frozen, &key(1)).unwrap();
+    assert_eq!((all.len(), origins.len()), (cohorts.len() + 2, all.len()));
+    assert!(all.ids().windows(2).all(|pair| pair[0] < pair[1]), "one order, all ids different");
+    let mut new = Vec::new();
+    for (cohort, origin) in origins.iter().enumerate() {
+        let found = (all.members(cohort), all.items(cohort), all.shown(cohort));
+        match origin {
+            Some(place) => {
+                let mut members = frozen[*place].members.clone();
+                members.sort_unstable();
+                assert_eq!(found, (members.as_slice(), frozen[*place].items.as_slice(), frozen[*place].shown.as_slice()));
+            }
+            None => new.push(found),
+        }
+    }
+    assert_eq!(
+        new,
+        (0..cohorts.len()).map(|cohort| (cohorts.members(cohort), cohorts.items(cohort), cohorts.shown(cohort))).collect::<Vec<_>>()
+    );
+    // Only earlier ones, and one that does not fit.
+    let (alone, origins) = Cohorts::default().with_frozen(&frozen[..1], &key(1)).unwrap();
+    assert_eq!((alone.len(), alone.size(0), origins), (1, 3, vec![Some(0)]));
+    let wrong = FrozenCohort { members: vec![1], items: vec![1], shown: vec![] };
+    assert!(cohorts.with_frozen(&[wrong], &key(1)).is_err());
+}

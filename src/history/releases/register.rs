@@ -152,6 +152,13 @@ impl Register {
         Ok(first..self.next_group)
     }
 
+    /// The group of each of [`Register::people`] in a release, by its place in [`Register::releases`]: [`ABSENT`] for those who are not in it.
+    #[must_use]
+    pub fn groups(&self, release: usize) -> Vec<u32> {
+        let known = self.groups.get(release).map_or(&[][..], Vec::as_slice);
+        known.iter().copied().chain(std::iter::repeat(ABSENT)).take(self.people.len()).collect()
+    }
+
     /// Members of a group, in any release that has it.
     #[must_use]
     pub fn members(&self, group: u32) -> Vec<PersonTag> {
@@ -167,6 +174,13 @@ impl Register {
 
     pub(super) fn groups_of<'a>(&'a self, lineage: &'a str) -> impl Iterator<Item = &'a [u32]> {
         self.releases.iter().zip(&self.groups).filter(move |(release, _)| release.lineage == lineage).map(|(_, groups)| groups.as_slice())
+    }
+
+    /// Releases of a lineage, and the people in the smallest set that combining their groups can give; `None` if nobody is in any.
+    #[must_use]
+    pub fn smallest_combination(&self, lineage: &str) -> (usize, Option<u64>) {
+        let rows: Vec<&[u32]> = self.groups_of(lineage).collect();
+        (rows.len(), JointPartition::new(self.people.len(), &rows).smallest())
     }
 
     /// Enters a release: the group of each of `people` ([`ABSENT`] for who is in none), and what new groups show.

@@ -1,12 +1,13 @@
 //! The `cohorts` product: taste profiles of groups of people.
 
+use super::earlier::{Earlier, with_texts};
 use super::losses::by_popularity;
 use super::matrix::Histories;
 use super::people::Attribute;
 use super::read::ReleasedColumns;
 use super::write::{Place, group_ids, shuffled, write_rows};
 use super::{HistoryWorkshop, MadeHistories};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::history::cohorts::{
     AttributeOptions, CohortAttribute, CohortCheck, CohortOptions, Cohorts, SensitiveOptions, attributes, check, form,
 };
@@ -14,7 +15,8 @@ use crate::io::SinkFormat;
 use crate::io::table::{NULL_CODE, gather_values};
 use crate::policy::{CohortsProduct, Policy, ProductKind, Role};
 use crate::release::report::{ClassSizes, ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
-use arrow::array::{Array, ArrayRef, StringArray, UInt32Array};
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array};
+use arrow::compute::cast;
 use arrow::datatypes::DataType;
 use hashbrown::HashMap;
 use serde_json::json;
@@ -27,6 +29,31 @@ use std::time::Instant;
 struct Shown {
     attribute: Attribute,
     of_cohorts: Vec<Option<CohortAttribute>>,
+}
+
+impl Shown {
+    /// Cohorts of earlier releases show what they showed.
+    fn with_earlier(mut self, earlier: &Earlier, origins: &[Option<usize>], place: usize) -> Result<Self> {
+        let (values, _, codes) = with_texts(&self.attribute.values, earlier.values(place), &self.attribute.name)?;
+        self.attribute.values = values;
+        for (shown, origin) in self.of_cohorts.iter_mut().zip(origins) {
+            if let Some(origin) = *origin {
+                *shown = earlier.attribute(origin, place).and_then(|(text, members)| {
+                    let value = codes.get(text).copied()?;
+                    Some(CohortAttribute { value, members })
+                });
+            }
+        }
+        Ok(self)
+    }
+
+    /// What every cohort shows, as text.
+    fn texts(&self) -> Result<Vec<Option<(String, u32)>>> {
+        let texts = cast(&self.attribute.values, &DataType::Utf8).map_err(|e| Error::arrow("writing attributes as text", &e))?;
+        let texts = texts.as_string::<i32>();
+        let text = |shown: &Option<CohortAttribute>| shown.map(|shown| (texts.value(shown.value as usize).to_owned(), shown.members));
+        Ok(self.of_cohorts.iter().map(text).collect())
+    }
 }
 
 /// Name of the column that counts the members with an attribute.
@@ -48,20 +75,49 @@ impl HistoryWorkshop<'_> {
         let clock = Instant::now();
         let columns = self.columns()?;
         let forming = self.forming();
-        let histories = self.histories(&columns, &forming)?;
-        self.check_people(histories.people())?;
+        let mut histories = self.histories(&columns, &forming)?;
         let options = options(product, self.threads);
-        let cohorts = form(&histories.matrix, &histories.subject_ids, &histories.item_ids, &options, &forming)?;
+        let earlier = self.earlier(product, &columns, &histories)?;
+        let formed = match &earlier {
+            None => {
+                self.check_people(histories.people())?;
+                form(&histories.matrix, &histories.subject_ids, &histories.item_ids, &options, &forming)?
+            }
+            // Too few newcomers wait, as long as there is something to release.
+            Some(earlier) if earlier.any() && earlier.newcomer_count < product.k.get() => Cohorts::default(),
+            Some(earlier) => {
+                self.check_people(earlier.newcomer_count)?;
+                form(&earlier.newcomers, &histories.subject_ids, &histories.item_ids, &options, &forming)?
+            }
+        };
+        let (cohorts, origins) = match &earlier {
+            None => {
+                let origins = vec![None; formed.len()];
+                (formed, origins)
+            }
+            Some(earlier) => {
+                let (values, extra, codes) = with_texts(&histories.values, earlier.items(), &columns.item)?;
+                if let Some(extra) = extra {
+                    histories = histories.with_items(values, &extra, &forming)?;
+                }
+                formed.with_frozen(&earlier.cohorts(&codes), &self.naming("history-frozen"))?
+            }
+        };
         let ids = group_ids(cohorts.len(), &self.naming("history-ids"));
         let shown = columns
             .attributes
             .iter()
-            .map(|(table, name)| {
+            .enumerate()
+            .map(|(place, (table, name))| {
                 let attribute = self.attribute(&histories, *table, name, &forming)?;
                 let sensitive = self.sensitive(product, name);
                 let options = AttributeOptions { min_members: product.min_members, max_share: product.max_share, sensitive };
                 let of_cohorts = attributes(&cohorts, &attribute.codes, &attribute.ids, &options)?;
-                Ok(Shown { attribute, of_cohorts })
+                let shown = Shown { attribute, of_cohorts };
+                match &earlier {
+                    None => Ok(shown),
+                    Some(earlier) => shown.with_earlier(earlier, &origins, place),
+                }
             })
             .collect::<Result<Vec<_>>>()?;
         let fit_seconds = clock.elapsed().as_secs_f64();
@@ -75,7 +131,14 @@ impl HistoryWorkshop<'_> {
         report.columns = column_reports(self.policy, &columns.item, &shown);
         report.notes.push(note(product));
         describe(&cohorts, &histories, &mut report);
-        self.recount_cohorts(product, path, &cohorts, &ids, &histories, &shown, &mut report)?;
+        self.recount_cohorts(product, path, (&cohorts, &origins), &ids, &histories, &shown, &mut report)?;
+        let entry = match &earlier {
+            None => None,
+            Some(earlier) => {
+                let attributes = shown.iter().map(Shown::texts).collect::<Result<Vec<_>>>()?;
+                Some(earlier.entry(&cohorts, &origins, &histories.texts()?, &attributes)?)
+            }
+        };
         report.attacks = Some(self.attack_cohorts(&cohorts, &histories)?);
         let summary = cohorts.summary();
         Ok(MadeHistories {
@@ -84,6 +147,7 @@ impl HistoryWorkshop<'_> {
             shown: json!({ "columns": {} }),
             fit_seconds,
             write_seconds,
+            entry,
         })
     }
 
@@ -141,7 +205,7 @@ impl HistoryWorkshop<'_> {
         &self,
         product: &CohortsProduct,
         path: &Path,
-        cohorts: &Cohorts,
+        (cohorts, origins): (&Cohorts, &[Option<usize>]),
         ids: &[String],
         histories: &Histories,
         shown: &[Shown],
@@ -156,7 +220,7 @@ impl HistoryWorkshop<'_> {
         let (sizes, members) = (file.numbers("size")?, file.numbers("members")?);
         let options = options(product, self.threads);
         let found = check(&named, sizes, &items, members, &options);
-        let true_counts = same_as_pool(&file, cohorts, ids, histories, &options)?;
+        let true_counts = same_as_pool(&file, (cohorts, origins), ids, histories, &options)?;
         let mut smallest = found.fewest_members;
         let mut attributes_hold = true;
         for (shown, counts) in shown.iter().zip(&counts) {
@@ -227,8 +291,14 @@ fn share_of(sizes: &[u64], members: &[u64]) -> Option<f64> {
     sizes.iter().zip(members).map(share).reduce(f64::max)
 }
 
-/// Whether sizes and members in the file are the numbers of people in the pool.
-fn same_as_pool(file: &ReleasedColumns, cohorts: &Cohorts, ids: &[String], histories: &Histories, options: &CohortOptions) -> Result<bool> {
+/// Whether sizes and members in the file are the numbers of people in the pool; of cohorts that were released before, those that they had.
+fn same_as_pool(
+    file: &ReleasedColumns,
+    (cohorts, origins): (&Cohorts, &[Option<usize>]),
+    ids: &[String],
+    histories: &Histories,
+    options: &CohortOptions,
+) -> Result<bool> {
     let cohort_of_name: HashMap<&str, usize> = ids.iter().map(String::as_str).zip(0..).collect();
     let texts = histories.texts()?;
     let item_of_text: HashMap<&str, u32> = (0_u32..).zip(texts.iter()).filter_map(|(code, text)| Some((text?, code))).collect();
@@ -251,6 +321,12 @@ fn same_as_pool(file: &ReleasedColumns, cohorts: &Cohorts, ids: &[String], histo
             }
             for &item in histories.matrix.items_of(member) {
                 *counts.entry(item).or_default() += 1;
+            }
+        }
+        if origins.get(cohort).copied().flatten().is_some() {
+            counts = cohorts.items(cohort).iter().copied().zip(cohorts.shown(cohort).iter().map(|&members| u64::from(members))).collect();
+            if counts.len() != rows.len() {
+                return Ok(false);
             }
         }
         let people = cohorts.members(cohort).len() as u64;

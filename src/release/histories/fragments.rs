@@ -85,6 +85,7 @@ impl HistoryWorkshop<'_> {
             shown: json!({ "columns": {} }),
             fit_seconds,
             write_seconds,
+            entry: None,
         })
     }
 

@@ -50,6 +50,24 @@ impl Histories {
         people_with_items(&self.matrix)
     }
 
+    /// The same people with more items, which nobody here has.
+    pub(super) fn with_items(self, values: ArrayRef, extra: &ArrayRef, key: &Key) -> Result<Self> {
+        let wider = |matrix: &SubjectItems| {
+            let lists: Vec<&[u32]> = (0_u32..).take(matrix.subjects()).map(|person| matrix.items_of(person)).collect();
+            SubjectItems::from_lists(&lists, values.len())
+        };
+        let mut item_ids = self.item_ids;
+        item_ids.extend(content_hashes(&[Arc::clone(extra)], key.derive(&Domain::of("history-items")).expose())?);
+        Ok(Self {
+            matrix: wider(&self.matrix)?,
+            all: self.all.as_ref().map(wider).transpose()?,
+            control: wider(&self.control)?,
+            item_ids,
+            values,
+            ..self
+        })
+    }
+
     /// The text of every item code, as files in text formats have it.
     pub(super) fn texts(&self) -> Result<StringArray> {
         let text = cast(&self.values, &DataType::Utf8).map_err(|e| Error::arrow("writing items as text", &e))?;

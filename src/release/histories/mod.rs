@@ -3,6 +3,7 @@
 mod assess;
 mod attack;
 mod cohorts;
+mod earlier;
 mod fragments;
 mod losses;
 mod matrix;
@@ -12,11 +13,13 @@ mod write;
 
 pub(super) use assess::assess;
 pub(super) use cohorts::members_of;
+pub(super) use earlier::Entry;
 pub(super) use fragments::{KM, may_repeat};
 pub(super) use read::ReleasedColumns;
 
 use super::pool::Pool;
 use super::report::{Guarantee, ProductReport};
+use super::sequence::Sequence;
 use crate::error::{Error, Result};
 use crate::io::SinkFormat;
 use crate::keys::{Domain, Key};
@@ -71,6 +74,8 @@ pub(super) struct HistoryWorkshop<'a> {
     pub(super) key: &'a Key,
     /// Makes ids and orders that nobody can make again; forgotten with the run.
     pub(super) irreversible: &'a Key,
+    /// The earlier releases, if the run has a register of them.
+    pub(super) sequence: Option<&'a Sequence>,
     /// Seed of all attacks.
     pub(super) seed: [u8; 32],
     pub(super) memory: usize,
@@ -89,6 +94,8 @@ pub(super) struct MadeHistories {
     pub(super) fit_seconds: f64,
     /// Time spent writing.
     pub(super) write_seconds: f64,
+    /// What the register is to hold of it.
+    pub(super) entry: Option<Entry>,
 }
 
 impl HistoryWorkshop<'_> {
@@ -111,10 +118,14 @@ impl HistoryWorkshop<'_> {
         })
     }
 
-    /// The key of ids and of the order of rows: where tokens of people are irreversible, so is what whoever holds pool and key could make again.
+    /// The key of ids and of the order of rows: where tokens of people are irreversible, so is what whoever holds pool and key could make again. Ids of one release are none of the next.
     fn naming(&self, purpose: &str) -> Key {
         let irreversible = self.policy.subject.as_ref().is_some_and(|subject| subject.pseudonym.irreversible);
-        self.derived(if irreversible { self.irreversible } else { self.key }, purpose)
+        let key = self.derived(if irreversible { self.irreversible } else { self.key }, purpose);
+        match self.sequence {
+            Some(sequence) => key.derive(&Domain { column: &sequence.number(), ..Domain::of("one of several releases") }),
+            None => key,
+        }
     }
 
     /// The key by which people are grouped and lists are cut. Without a key file it follows from inputs and policy, so that a refused run cannot be rolled again.

@@ -42,6 +42,7 @@ const FIELDS: &[(&str, Rule)] = &[
     ("created", Everyone),
     ("version", Everyone),
     ("reproducible", Everyone),
+    ("registered", Everyone),
     ("statements", Everyone), // made again from what is left
     ("limits", Everyone),     // made again from what is left
     ("inputs", Steward),
@@ -123,6 +124,7 @@ impl Report {
             created,
             version,
             reproducible,
+            registered,
             statements: _,
             limits: _,
             inputs,
@@ -145,6 +147,7 @@ impl Report {
             created: created.clone(),
             version: version.clone(),
             reproducible: *reproducible,
+            registered: *registered,
             statements: Vec::new(),
             limits: Vec::new(),
             inputs: view.option("inputs", inputs.as_ref()),

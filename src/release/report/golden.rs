@@ -165,6 +165,7 @@ fn added_names_are_these() {
         "/purpose",
         "/recipient",
         "/refusals",
+        "/registered",
         "/statements",
     ];
     assert_eq!(added, listed);

@@ -265,10 +265,13 @@ fn limits(report: &Report) -> Vec<String> {
         );
         sentences.push("Losses add up: every further release from the same pool costs more, which only its ledger counts.".to_owned());
     } else {
-        sentences.push(
+        sentences.push(if report.registered {
+            "A public copy of the same histories can be laid over this release, and so can releases of the same pool that are not in the steward's register. Whoever has an earlier release sees what is new in this one."
+                .to_owned()
+        } else {
             "Other releases from the same pool, or a public copy of the same histories, can be laid over this one. What two releases show together was not measured."
-                .to_owned(),
-        );
+                .to_owned()
+        });
         sentences.push("Whoever holds the pool, or a person's full history, can recognize what is theirs.".to_owned());
     }
     if has(ProductKind::Records) {
@@ -298,10 +301,9 @@ fn limits(report: &Report) -> Vec<String> {
         }
     }
     if has(ProductKind::Cohorts) {
-        sentences.push(
-            "Cohorts: that a person who is known to be in a cohort likes what most of it likes can be inferred; two cohort releases that differ by one person can be compared."
-                .to_owned(),
-        );
+        let compared = if report.registered { "" } else { "; two cohort releases that differ by one person can be compared" };
+        sentences
+            .push(format!("Cohorts: that a person who is known to be in a cohort likes what most of it likes can be inferred{compared}."));
     }
     if has(ProductKind::Fragments) {
         sentences.push("Fragments: pieces of one history may be put together again by taste; how often that works was measured only for the attacks listed.".to_owned());

@@ -36,6 +36,9 @@ pub struct Report {
     pub version: String,
     /// Whether the run was seeded by the caller, so that its random choices can be repeated.
     pub reproducible: bool,
+    /// Whether the products were compared with those of earlier releases in the steward's register, and hold nothing that singles somebody out together with them.
+    #[serde(default)]
+    pub registered: bool,
     /// Plain sentences, made by [`Report::with_statements`] from the fields below.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub statements: Vec<String>,
@@ -90,6 +93,7 @@ impl Report {
             created: created.into(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             reproducible: false,
+            registered: false,
             statements: Vec::new(),
             limits: Vec::new(),
             inputs: None,
