@@ -193,10 +193,10 @@ impl CataloguePlan {
         self.plays.as_ref().map(|plays| plays.law.variance().sqrt())
     }
 
-    /// Makes the catalogue. `key` chooses which items count of people who have more than L0.
+    /// Makes the catalogue, once a reservation. `key` chooses which items count of people who have more than L0.
     ///
     /// # Errors
-    /// The reservation is for other mechanisms than [`CataloguePlan::events`].
+    /// The reservation is for other mechanisms than [`CataloguePlan::events`], or was used already.
     pub fn run(
         &self,
         contributions: &Contributions<'_>,
@@ -204,9 +204,7 @@ impl CataloguePlan {
         reservation: &Reservation,
         rng: &mut dyn CryptoRng,
     ) -> Result<Catalogue> {
-        if reservation.events() != self.events() {
-            return Err(Error::Parameter { name: "reservation", problem: "is for other mechanisms than those of the plan".to_owned() });
-        }
+        reservation.begin(&self.events())?;
         let selected = self.selection.select(contributions, key, rng)?;
         let exact = self.count(contributions, &selected, key)?;
         let mut noisy = |law: &RoundedGaussian, exact: &[i64]| {

@@ -61,7 +61,9 @@ fn a_reservation_for_something_else_is_refused() {
     let contributions = Contributions::new(&pool, &people, &items).unwrap();
     let run = |reservation: &Reservation| plan.run(&contributions, &key(), reservation, &mut ChaCha20Rng::seed_from_u64(1));
     assert!(run(&reservation(&other)).is_err());
-    assert!(run(&reservation(&plan)).is_ok());
+    let paid = reservation(&plan);
+    assert!(run(&paid).is_ok());
+    assert!(run(&paid).unwrap_err().to_string().contains("used already"), "a second catalogue for the price of one");
 }
 
 /// Mean and spread of the counts of one item over many runs: false-alarm rate 1e-6.
@@ -73,11 +75,10 @@ fn counts_are_unbiased_with_the_stated_deviation() {
     let contributions = Contributions::new(&pool, &people, &items).unwrap();
     let (epsilon, delta) = units(4.0, 1e-5);
     let plan = CataloguePlan::new(epsilon, delta, &CatalogueOptions { max_plays: Some(2), ..CatalogueOptions::new(3) }).unwrap();
-    let reservation = reservation(&plan);
     let mut rng = ChaCha20Rng::seed_from_u64(7);
     let mut errors = (Vec::new(), Vec::new());
     for _ in 0..200 {
-        let catalogue = plan.run(&contributions, &key(), &reservation, &mut rng).unwrap();
+        let catalogue = plan.run(&contributions, &key(), &reservation(&plan), &mut rng).unwrap();
         let place = catalogue.items().iter().position(|&item| item == 0).unwrap();
         errors.0.push(real(catalogue.subjects()[place].unsigned_abs()) - 600.0);
         errors.1.push(real(catalogue.plays().unwrap()[place].unsigned_abs()) - 1200.0);

@@ -246,9 +246,11 @@ impl Account {
         }
         let mut largest = 0.0_f64;
         let mut finite = 0.0;
+        let mut once = Vec::new();
         for &direction in self.parts.directions() {
             let mut sum = 0.0;
             finite = 0.0;
+            once.clear();
             for part in &self.parts.all {
                 let pair = directed(part.above.as_ref()?, direction);
                 let (high, infinite) = pair.most();
@@ -256,11 +258,16 @@ impl Account {
                 let count = part.count as f64;
                 sum += count * high;
                 finite += count * (-infinite).ln_1p();
+                if infinite > 0.0 {
+                    once.push((part.count, infinite));
+                }
             }
             largest = largest.max(sum);
         }
         let largest = largest * (1.0 + EXACT);
-        (largest < f64::INFINITY).then_some((largest, -finite.exp_m1() * (1.0 + EXACT)))
+        // The δ of a single run is known as it is, and is enough for itself.
+        let infinite = if let [(1, infinite)] = once.as_slice() { *infinite } else { -finite.exp_m1() * (1.0 + EXACT) };
+        (largest < f64::INFINITY).then_some((largest, infinite))
     }
 
     /// ε by pure composition.

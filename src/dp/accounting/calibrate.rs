@@ -180,7 +180,11 @@ fn keep(probability: impl Fn(f64) -> f64) -> Vec<f64> {
     found
 }
 
+/// Margin of δ, more than the accountant's own, so that it confirms what was calibrated.
+const MARGIN: f64 = 1e-12;
+
 fn gaussian_sigma(sensitivity: f64, epsilon: f64, delta: f64) -> f64 {
+    let delta = delta * (1.0 - MARGIN);
     let mut sigma = sensitivity / mu_of(epsilon, delta);
     while hockey_stick(epsilon, sensitivity / sigma) > delta {
         sigma = sigma.next_up();
@@ -190,8 +194,10 @@ fn gaussian_sigma(sensitivity: f64, epsilon: f64, delta: f64) -> f64 {
 
 /// δ(ε) = 1 − e^((ε − S/b)/2) for ε ≤ S/b.
 fn laplace_scale(sensitivity: f64, epsilon: f64, delta: f64) -> f64 {
-    let mut b = sensitivity / (epsilon - 2.0 * (-delta).ln_1p());
-    while delta <= 0.0 && sensitivity / b > epsilon {
+    let allowed = -(-delta * (1.0 - MARGIN)).ln_1p();
+    let mut b = sensitivity / (epsilon + 2.0 * allowed);
+    // ε b − S in one rounding: a δ that is small beside ε must not be lost in its digits, and δ = 0 means 0.
+    while -0.5 * epsilon.mul_add(b, -sensitivity) / b * (1.0 + 1e-15) > allowed {
         b = b.next_up();
     }
     b

@@ -9,6 +9,7 @@ pub(super) struct Losses {
     /// (loss, probability under P), the largest loss first.
     atoms: Vec<(f64, f64)>,
     infinite: f64,
+    runs: f64,
 }
 
 /// The most losses that are enumerated.
@@ -40,10 +41,11 @@ impl Losses {
                 return None;
             }
         }
-        let (mut atoms, mut finite) = (vec![(0.0, 0.0)], 0.0);
+        let (mut atoms, mut finite, mut total) = (vec![(0.0, 0.0)], 0.0, 0.0);
         for (epsilon, delta, count) in kinds {
             #[expect(clippy::cast_precision_loss, reason = "at most 10^5")]
             let runs = count as f64;
+            total += runs;
             finite += runs * (-delta).ln_1p();
             let mut next = Vec::with_capacity(atoms.len());
             let truth = -(-epsilon).exp().ln_1p();
@@ -58,7 +60,7 @@ impl Losses {
         }
         atoms.sort_by(|one, other| other.0.total_cmp(&one.0));
         let atoms = atoms.into_iter().map(|(loss, log)| (loss, (log + finite).exp())).collect();
-        Some(Self { atoms, infinite: -finite.exp_m1() })
+        Some(Self { atoms, infinite: -finite.exp_m1(), runs: total })
     }
 
     /// δ at any ε: what the composition on a grid is compared with.
@@ -69,31 +71,37 @@ impl Losses {
         self.infinite + finite
     }
 
-    /// The smallest μ for which these losses are μ-GDP: the trade-off curve is a polygon, and a Gaussian's, which is convex, is below it if it is at its corners.
+    /// The smallest μ for which these losses are μ-GDP, rounded up: the trade-off curve is a polygon, and a Gaussian's, which is convex, is below it if it is at its corners.
     pub(super) fn mu(&self) -> Option<f64> {
         if self.infinite > 0.0 {
             return None;
         }
-        let (mut accepted, mut falsely, mut largest) = (0.0, 0.0, 0.0_f64);
+        // What a test misses is summed up from its own end: one minus the rest has no digits where it is small.
+        let (mut missed, mut sum) = (vec![0.0; self.atoms.len()], 0.0);
+        for (index, atom) in self.atoms.iter().enumerate().rev() {
+            missed[index] = sum;
+            sum += atom.1;
+        }
+        let (mut falsely, mut largest) = (0.0, 0.0_f64);
         let mut index = 0;
         while index < self.atoms.len() {
             let loss = self.atoms[index].0;
             // Corners lie between different losses only.
             while index < self.atoms.len() && self.atoms[index].0 >= loss - 1e-12 * loss.abs().max(1.0) {
                 let (loss, mass) = self.atoms[index];
-                accepted += mass;
                 falsely += mass * (-loss).exp();
                 index += 1;
             }
             // The polygon is symmetric: beyond one half the other half repeats it.
-            if falsely <= 0.5 && accepted < 1.0 {
-                let mu = quantile(accepted) - quantile(falsely);
+            if falsely <= 0.5 && index < self.atoms.len() {
+                let mu = -quantile(missed[index - 1]) - quantile(falsely);
                 if !mu.is_finite() {
                     return None;
                 }
                 largest = largest.max(mu);
             }
         }
-        Some(largest)
+        // Probabilities are exponentials of sums of as many terms as there are runs.
+        Some(largest + 1e-15 * (10.0 + self.runs))
     }
 }

@@ -188,8 +188,8 @@ impl Pair {
         match self.direction {
             Direction::Remove => q * base(ln_unmix(q, epsilon)),
             Direction::Add => {
-                // P₀ − e^ε (1 − q) P₀ − e^ε q P₁.
-                let rest = 1.0 - epsilon.exp() * (1.0 - q);
+                // P₀ − e^ε (1 − q) P₀ − e^ε q P₁; 1 − e^ε (1 − q) in a form that keeps the digits of a small q.
+                let rest = q * epsilon.exp() - epsilon.exp_m1();
                 if rest > 0.0 { rest * base(epsilon + (q / rest).ln()) } else { 0.0 }
             }
         }

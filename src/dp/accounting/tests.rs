@@ -299,6 +299,56 @@ fn calibrations_are_the_published_ones() {
     close(a, 0.3, 1e-3);
 }
 
+/// By formulas that lose no digits where δ is small beside ε; and the accountant agrees with what was calibrated.
+#[test]
+fn calibrated_noise_keeps_its_goal() {
+    let goal = |epsilon: f64, delta: f64| Goal {
+        sensitivity: 1.0,
+        epsilon: Epsilon::new(epsilon).unwrap(),
+        delta: Delta::new(delta).unwrap(),
+        max_items: 1,
+    };
+    for epsilon in [0.01, 0.3, 0.7, 1.0, 3.3, 17.0] {
+        for delta in [0.0, 3e-17, 1e-16, 7e-16, 1e-9, 0.3, 1.0 - 1e-12] {
+            let b = calibrate(Mechanism::Laplace, &goal(epsilon, delta)).unwrap().parameter.unwrap();
+            // ε − 1/b, with the rounding of ε b put right.
+            let lost = -0.5 * epsilon.mul_add(b, -1.0) / b;
+            assert!(lost <= 0.0 || -(-lost).exp_m1() <= delta, "{epsilon} {delta:e}: {b}");
+            if delta >= 1e-9 {
+                assert!(account(&[laplace(b, 1.0, 1)]).unwrap().delta(epsilon).unwrap().upper <= delta, "{epsilon} {delta:e}: {b}");
+                let sigma = calibrate(Mechanism::Gaussian, &goal(epsilon, delta)).unwrap().parameter.unwrap();
+                assert!(account(&[sampled(sigma, 1.0, 1)]).unwrap().delta(epsilon).unwrap().upper <= delta, "{epsilon} {delta:e}: {sigma}");
+            }
+        }
+    }
+}
+
+/// Where q is small beside 1, δ(0) = q · δ₀(0) and nothing near it, in both directions.
+#[test]
+fn rare_sampling_keeps_its_digits() {
+    for rate in [1e-12, 3.977_595_975_236_778e-6, 0.01] {
+        for base in [Base::Gaussian { components: vec![(1.0, 1.3)] }, Base::Laplace { epsilon: 0.7 }] {
+            let whole = pair(base.clone(), 1.0, Direction::Remove).delta(0.0);
+            for direction in [Direction::Remove, Direction::Add] {
+                let found = pair(base.clone(), rate, direction).delta(0.0);
+                assert!((found / (rate * whole) - 1.0).abs() < 1e-13, "{base:?} {rate} {direction:?}: {found:e}");
+            }
+        }
+    }
+}
+
+/// One event of (ε, δ) is (ε, δ), and not only a little above.
+#[test]
+fn a_single_approximate_event_costs_what_it_says() {
+    for (epsilon, failing) in [(0.1, 1e-7), (1.0, 1e-6), (3.0, 1e-15), (0.5, 0.3)] {
+        let alone = account(&[E::Approximate { epsilon, delta: failing, count: 1 }]).unwrap();
+        close(alone.epsilon(delta(failing)).upper, epsilon, 1e-12 * epsilon);
+        let beside = account(&[E::Approximate { epsilon, delta: failing, count: 1 }, E::Pure { epsilon: 0.25, count: 2 }]).unwrap();
+        assert!(beside.epsilon(delta(failing)).upper <= (epsilon + 0.5) * (1.0 + 1e-12));
+        assert!(beside.epsilon(delta(failing * 0.999)).upper.is_infinite());
+    }
+}
+
 #[test]
 fn calibrations_over_runs_are_the_published_ones() {
     let epsilon = Epsilon::new(1.0).unwrap();

@@ -14,6 +14,7 @@ use serde::Serialize;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 /// The persisted budget of a pool.
 ///
@@ -70,6 +71,7 @@ pub struct Reservation {
     ledger: String,
     number: u64,
     events: Vec<PrivacyEvent>,
+    used: AtomicBool,
 }
 
 impl Reservation {
@@ -83,6 +85,22 @@ impl Reservation {
     #[must_use]
     pub fn events(&self) -> &[PrivacyEvent] {
         &self.events
+    }
+
+    /// Takes the right to draw: a product calls it right before it draws its noise. The right is gone afterwards, whatever becomes of the product, because a second draw of the
+    /// same mechanisms would be a second release.
+    ///
+    /// # Errors
+    /// The reservation is for other mechanisms than `events`, or its noise was drawn already.
+    pub fn begin(&self, events: &[PrivacyEvent]) -> Result<()> {
+        if self.events != events {
+            return Err(Error::Parameter { name: "reservation", problem: "is for other mechanisms than those of the plan".to_owned() });
+        }
+        if self.used.swap(true, Ordering::AcqRel) {
+            let problem = "was used already: each reservation pays for one draw; reserve once more for another".to_owned();
+            return Err(Error::Parameter { name: "reservation", problem });
+        }
+        Ok(())
     }
 }
 
@@ -239,7 +257,7 @@ impl Ledger {
         };
         let number = book.push(now(), Some(debit), None, &self.chain);
         self.replace(&book)?;
-        Ok(Reservation { ledger: self.id.clone(), number, events: spending.events().to_vec() })
+        Ok(Reservation { ledger: self.id.clone(), number, events: spending.events().to_vec(), used: AtomicBool::new(false) })
     }
 
     /// Writes down that a reserved product was finished, and gives the new head.
