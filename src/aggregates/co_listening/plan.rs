@@ -213,7 +213,7 @@ impl CoListeningPlan {
     /// more than L of them.
     ///
     /// # Errors
-    /// The reservation is for other mechanisms than [`CoListeningPlan::events`], or the items are none for [`CoListeningPlan::count`].
+    /// The reservation is for other mechanisms than [`CoListeningPlan::events`] or was used already, or the items are none for [`CoListeningPlan::count`].
     pub fn run(
         &self,
         contributions: &Contributions<'_>,
@@ -222,10 +222,9 @@ impl CoListeningPlan {
         reservation: &Reservation,
         rng: &mut dyn CryptoRng,
     ) -> Result<CoListening> {
-        if reservation.events() != self.events() {
-            return Err(Error::Parameter { name: "reservation", problem: "is for other mechanisms than those of the plan".to_owned() });
-        }
-        self.add_noise(&self.count(contributions, items, key)?, items, rng)
+        let counted = self.count(contributions, items, key)?;
+        reservation.begin(&self.events())?;
+        self.add_noise(&counted, items, rng)
     }
 
     /// One draw for every cell of the triangle, mirrored.
