@@ -5,7 +5,7 @@ use super::support::{
     Draws, Row, Run, Written, batch, figures, files, guarantee, key, maybe_texts, policy, texts, times, write_csv, write_parquet,
 };
 use arrow::array::{RecordBatch, UInt32Array};
-use arrow::compute::take_record_batch;
+use arrow::compute::{concat_batches, take_record_batch};
 use backmask::Error;
 use backmask::io::SinkFormat;
 use backmask::keys::Key;
@@ -340,6 +340,55 @@ fn ids_are_new_everywhere() {
         seen.extend(ids);
         assert_eq!(seen.len(), before + more, "{name} shares an id");
     }
+}
+
+/// One person listens to one thing more, and the same key releases both pools: nothing tells which cohort or fragment of one release is which of the other.
+#[test]
+fn two_releases_with_one_key_have_no_id_and_no_order_in_common() {
+    let (events, profiles) = pool();
+    let (_run, before) = published(SinkFormat::Parquet);
+    // Recording 39 is of another taste than that of the first person.
+    let more = batch([
+        ("subject_id", texts(["person-0"])),
+        ("track_id", maybe_texts([Some("uri:39")])),
+        ("track_name", texts(["Song nº 39"])),
+        ("artist_name", texts(["Somebody"])),
+        ("started_at", times([Some(7_000_000)])),
+    ]);
+    let run = Run::new();
+    let grown = concat_batches(&events.schema(), [&events, &more]).expect("one table");
+    let after = publish(&run, policy(POLICY), &(grown, profiles), SinkFormat::Parquet).expect("published");
+    for name in PRODUCTS {
+        let column = if name == "tastes" { "cohort_id" } else { "fragment_id" };
+        let ids = |outcome: &Outcome| Written::of(outcome, name).column(column).into_iter().collect::<BTreeSet<_>>();
+        let (one, two) = (ids(&before), ids(&after));
+        if Written::of(&before, name).sorted() != Written::of(&after, name).sorted() {
+            assert_eq!(one.intersection(&two).count(), 0, "{name}");
+        }
+    }
+    let items = |outcome: &Outcome| Written::of(outcome, "pieces").column("item");
+    let (one, two) = (items(&before), items(&after));
+    let same = one.iter().zip(&two).filter(|(one, two)| one == two).count();
+    // 40 items are about equally frequent: a fortieth of the rows agree by chance.
+    assert!(same * 10 < one.len(), "{same} of {} rows stand where they stood", one.len());
+}
+
+/// Tastes and countries go together here, so whole cohorts have one country.
+#[test]
+fn a_sensitive_attribute_is_never_that_of_a_whole_cohort() {
+    let run = |role: &str| {
+        let text = POLICY
+            .replace("max_share = 0.7", "")
+            .replace("country = { role = 'quasi-identifier' }", &format!("country = {{ role = '{role}' }}"));
+        let run = Run::new();
+        let outcome = publish(&run, policy(&text), &pool(), SinkFormat::Parquet).unwrap_or_else(|error| panic!("{error}"));
+        let written = Written::of(&outcome, "tastes");
+        let (size, members) = (written.index("size"), written.index("country_members"));
+        let of_all = written.rows.iter().filter(|row| row[size] == row[members]).count();
+        (of_all, verify(&outcome.release, &[], None).expect("a release").holds)
+    };
+    assert!(run("quasi-identifier").0 > 0, "the pool shows it");
+    assert_eq!(run("sensitive"), (0, true));
 }
 
 #[test]

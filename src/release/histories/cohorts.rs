@@ -4,13 +4,16 @@ use super::losses::by_popularity;
 use super::matrix::Histories;
 use super::people::Attribute;
 use super::read::ReleasedColumns;
-use super::write::{Place, group_ids, shuffled, write_rows};
+use super::write::{Place, group_ids, naming_key, shuffled, write_rows};
 use super::{HistoryWorkshop, MadeHistories};
 use crate::error::Result;
-use crate::history::cohorts::{AttributeOptions, CohortAttribute, CohortCheck, CohortOptions, Cohorts, attributes, check, form};
+use crate::history::cohorts::{
+    AttributeOptions, CohortAttribute, CohortCheck, CohortOptions, Cohorts, SensitiveOptions, attributes, check, form,
+};
 use crate::io::SinkFormat;
 use crate::io::table::{NULL_CODE, gather_values};
-use crate::policy::{CohortsProduct, Policy, ProductKind, Role};
+use crate::keys::Domain;
+use crate::policy::{CohortsProduct, Policy, ProductKind, Role, Table};
 use crate::release::report::{ClassSizes, ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, StringArray, UInt32Array};
 use arrow::datatypes::DataType;
@@ -32,6 +35,12 @@ pub(in crate::release) fn members_of(attribute: &str) -> String {
     format!("{attribute}_members")
 }
 
+/// Whether an attribute may not be shown where all of a cohort share it: it is declared sensitive, for whichever table.
+pub(in crate::release) fn is_sensitive(policy: &Policy, attribute: &str) -> bool {
+    let sensitive = |table| policy.declaration(table, attribute).is_some_and(|column| column.role == Role::Sensitive);
+    [Table::Profiles, Table::Events].into_iter().any(sensitive)
+}
+
 /// The conditions of a product.
 fn options(product: &CohortsProduct, threads: usize) -> CohortOptions {
     let options = CohortOptions::new(product.k);
@@ -50,20 +59,24 @@ impl HistoryWorkshop<'_> {
         self.check_people(histories.people())?;
         let options = options(product, self.threads);
         let cohorts = form(&histories.matrix, &histories.subject_ids, &histories.item_ids, &options, &forming)?;
-        let ids = group_ids(cohorts.len(), &self.derived(self.key, "history-ids"));
         let shown = columns
             .attributes
             .iter()
             .map(|(table, name)| {
                 let attribute = self.attribute(&histories, *table, name, &forming)?;
-                let options = AttributeOptions { min_members: product.min_members, max_share: product.max_share, sensitive: None };
+                // A sensitive value that all of a cohort have would be told of everybody who is known to be in it.
+                let sensitive = is_sensitive(self.policy, name).then_some(SensitiveOptions { l: 2, closeness: None });
+                let options = AttributeOptions { min_members: product.min_members, max_share: product.max_share, sensitive };
                 let of_cohorts = attributes(&cohorts, &attribute.codes, &attribute.ids, &options)?;
                 Ok(Shown { attribute, of_cohorts })
             })
             .collect::<Result<Vec<_>>>()?;
+        let naming = naming_key(&self.derived(self.key, "history-naming"), contents(&cohorts, &histories, &shown));
+        let ids = group_ids(cohorts.len(), &naming.derive(&Domain::of("history-ids")));
+        let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &naming.derive(&Domain::of("history-order")));
         let fit_seconds = clock.elapsed().as_secs_f64();
         let clock = Instant::now();
-        self.write_cohorts(path, format, &cohorts, &ids, &histories, &shown)?;
+        self.write_cohorts(path, format, &cohorts, &ids, &places, &histories, &shown)?;
         let write_seconds = clock.elapsed().as_secs_f64();
         measuring();
         let mut report = ProductReport::new(&product.name, ProductKind::Cohorts);
@@ -84,12 +97,14 @@ impl HistoryWorkshop<'_> {
         })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "everything that is written")]
     fn write_cohorts(
         &self,
         path: &Path,
         format: SinkFormat,
         cohorts: &Cohorts,
         ids: &[String],
+        places: &[Place],
         histories: &Histories,
         shown: &[Shown],
     ) -> Result<()> {
@@ -103,8 +118,7 @@ impl HistoryWorkshop<'_> {
             fields.push((shown.attribute.name.clone(), shown.attribute.values.data_type().clone()));
             fields.push((members_of(&shown.attribute.name), DataType::UInt32));
         }
-        let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &self.derived(self.key, "history-order"));
-        write_rows(path, format, self.threads, fields, &places, |places| {
+        write_rows(path, format, self.threads, fields, places, |places| {
             let of_rows = |value: &dyn Fn(usize, usize) -> u32| -> UInt32Array {
                 places.iter().map(|&Place { group, place }| value(group as usize, place as usize)).collect()
             };
@@ -150,7 +164,8 @@ impl HistoryWorkshop<'_> {
         let mut smallest = found.fewest_members;
         let mut attributes_hold = true;
         for (shown, counts) in shown.iter().zip(&counts) {
-            let (fewest, holds) = attribute_holds(&file, &shown.attribute.name, counts, &options, product.min_members)?;
+            let sensitive = is_sensitive(self.policy, &shown.attribute.name);
+            let (fewest, holds) = attribute_holds(&file, (&shown.attribute.name, counts), sensitive, &options, product.min_members)?;
             smallest = fewest.map_or(smallest, |fewest| smallest.min(fewest));
             attributes_hold &= holds;
         }
@@ -171,6 +186,22 @@ impl HistoryWorkshop<'_> {
         report.guarantees = guarantees(product, &found, smallest, true_counts && complete && attributes_hold, share_of(sizes, members));
         Ok(())
     }
+}
+
+/// What every cohort holds, in stable ids: its people, its cells, its attributes.
+fn contents(cohorts: &Cohorts, histories: &Histories, shown: &[Shown]) -> impl Iterator<Item = Vec<u64>> {
+    (0..cohorts.len()).map(move |cohort| {
+        let mut people: Vec<u64> = cohorts.members(cohort).iter().map(|&member| histories.subject_ids[member as usize]).collect();
+        people.sort_unstable();
+        let cells = cohorts.items(cohort).iter().zip(cohorts.shown(cohort));
+        let mut cells: Vec<[u64; 2]> = cells.map(|(&item, &members)| [histories.item_ids[item as usize], u64::from(members)]).collect();
+        cells.sort_unstable();
+        let attributes = shown.iter().flat_map(|shown| match shown.of_cohorts[cohort] {
+            Some(CohortAttribute { value, members }) => [shown.attribute.ids[value as usize], u64::from(members)],
+            None => [0, 0],
+        });
+        std::iter::once(people.len() as u64).chain(people).chain(cells.into_flattened()).chain(attributes).collect()
+    })
 }
 
 /// The promises of a product, with what was counted.
@@ -254,11 +285,11 @@ fn same_as_pool(file: &ReleasedColumns, cohorts: &Cohorts, ids: &[String], histo
     Ok(true)
 }
 
-/// The fewest members with a shown value of an attribute, and whether every shown value has enough and not too many, the same in all rows of a cohort.
+/// The fewest members with a shown value of an attribute, and whether every shown value has enough and not too many (of a `sensitive` one not all), the same in all rows of a cohort.
 fn attribute_holds(
     file: &ReleasedColumns,
-    name: &str,
-    counts: &str,
+    (name, counts): (&str, &str),
+    sensitive: bool,
     options: &CohortOptions,
     min_members: u64,
 ) -> Result<(Option<u64>, bool)> {
@@ -269,7 +300,7 @@ fn attribute_holds(
         holds &= *of_cohort.entry(cohort).or_insert((value, members)) == (value, members);
         holds &= (value == NULL_CODE) == (members == u64::MAX);
         if members != u64::MAX {
-            holds &= members >= min_members && members <= options.most_shown(size);
+            holds &= members >= min_members && members <= options.most_shown(size) && !(sensitive && members >= size);
             fewest = Some(fewest.map_or(members, |fewest: u64| fewest.min(members)));
         }
     }
@@ -297,7 +328,12 @@ fn column_reports(policy: &Policy, item: &str, shown: &[Shown]) -> Vec<ColumnRep
     }
     columns.extend(shown.iter().map(|shown| {
         let role = policy.declaration(shown.attribute.table, &shown.attribute.name).map_or(Role::Other, |column| column.role);
-        report(&shown.attribute.name, role, "the most common value of the cohort, where enough members share it".to_owned())
+        let became = if is_sensitive(policy, &shown.attribute.name) {
+            "the most common value of the cohort, where enough members share it and others have another"
+        } else {
+            "the most common value of the cohort, where enough members share it"
+        };
+        report(&shown.attribute.name, role, became.to_owned())
     }));
     columns
 }
