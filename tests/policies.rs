@@ -39,11 +39,13 @@ fn every_example_policy_is_valid() {
         "hetrec",
         "hetrec-raw",
         "hetrec-support20",
+        "hetrec-tastes",
         "lastfm-1k",
         "lastfm-sessions",
         "lfm-1b-users",
         "movielens-100k",
         "simulated-raw",
+        "simulated-tastes",
     ] {
         assert!(policies.contains_key(name), "{name}.toml is missing");
     }
@@ -64,7 +66,7 @@ fn example_policies_fit_the_columns_of_their_data() {
         policies[name].check_tables(events, profiles).unwrap_or_else(|error| panic!("{name}: {error}"));
     };
     let hetrec: &[&str] = &["subject_id", "artist_id", "plays"];
-    for name in ["hetrec", "hetrec-raw", "hetrec-support20"] {
+    for name in ["hetrec", "hetrec-raw", "hetrec-support20", "hetrec-tastes"] {
         check(name, Some(hetrec), None);
     }
     check("lastfm-sessions", Some(&["subject_id", "track_id", "started_at"]), None);
@@ -101,6 +103,7 @@ fn example_policies_fit_the_research_data_as_it_is_read() {
         ("hetrec", "hetrec2011-lastfm-2k/user_artists.dat", None),
         ("hetrec-raw", "hetrec2011-lastfm-2k/user_artists.dat", None),
         ("hetrec-support20", "hetrec2011-lastfm-2k/user_artists.dat", None),
+        ("hetrec-tastes", "hetrec2011-lastfm-2k/user_artists.dat", None),
         ("lastfm-sessions", "lastfm-sessions/lastfm.tsv", None),
         ("lastfm-1k", "lastfm-1k/userid-timestamp-artid-artname-traid-traname.first5000.tsv", Some("lastfm-1k/userid-profile.tsv")),
         ("lfm-1b-users", "lfm-1b/LFM-1b_users.txt", None),
@@ -125,7 +128,9 @@ fn policies_for_the_simulated_pool_fit_it() {
     let (events, profiles) = (names(&events), names(&profiles));
     let events: Vec<&str> = events.iter().map(String::as_str).collect();
     let profiles: Vec<&str> = profiles.iter().map(String::as_str).collect();
-    policies()["simulated-raw"].check_tables(Some(&events), None).expect("the raw policy fits");
+    for name in ["simulated-raw", "simulated-tastes"] {
+        policies()[name].check_tables(Some(&events), None).unwrap_or_else(|error| panic!("{name}: {error}"));
+    }
     let text = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/release/demo.toml")).expect("the policy");
     let demonstration = Policy::from_toml(&text).expect("a valid policy");
     demonstration.check_tables(Some(&events), Some(&profiles)).expect("the demonstration fits");

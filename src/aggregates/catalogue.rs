@@ -1,7 +1,7 @@
 //! Which items exist, how many people have each, and how often they are played.
 
 use super::contributions::Contributions;
-use super::selection::{Selected, SetUnion, SetUnionOptions};
+use super::selection::{Round, Selected, SetUnion, SetUnionOptions};
 use crate::dp::accounting::gaussian;
 use crate::dp::contribution::ContributionBound;
 use crate::dp::event::PrivacyEvent;
@@ -141,7 +141,7 @@ impl CataloguePlan {
         let mut chosen: Option<(f64, SetUnion)> = None;
         for candidate in best {
             let candidate: (f64, SetUnion) = candidate?;
-            let last = |union: &SetUnion| union.rounds().last().map_or(f64::INFINITY, |round| round.threshold_weight());
+            let last = |union: &SetUnion| union.rounds().last().map_or(f64::INFINITY, Round::threshold_weight);
             if chosen.as_ref().is_none_or(|(_, best)| last(&candidate.1) < last(best)) {
                 chosen = Some(candidate);
             }

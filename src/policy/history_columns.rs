@@ -12,8 +12,10 @@ pub(crate) struct HistoryProduct<'a> {
     pub(crate) items: Option<&'a SameItems>,
     pub(crate) k: u64,
     pub(crate) max_items_per_subject: Option<u64>,
-    /// Whether times are needed, and which column is named for them.
-    pub(crate) time: Option<Option<&'a str>>,
+    /// Whether times are needed.
+    pub(crate) needs_time: bool,
+    /// The column that is named for them.
+    pub(crate) time: Option<&'a str>,
     pub(crate) attributes: &'a [String],
 }
 
@@ -25,6 +27,7 @@ impl CohortsProduct {
             items: self.items.as_ref(),
             k: self.k.get(),
             max_items_per_subject: self.max_items_per_subject,
+            needs_time: false,
             time: None,
             attributes: &self.attributes,
         }
@@ -40,7 +43,8 @@ impl FragmentsProduct {
             items: self.items.as_ref(),
             k: self.k.get(),
             max_items_per_subject: self.max_items_per_subject,
-            time: needs_time.then_some(self.time.as_deref()),
+            needs_time,
+            time: self.time.as_deref(),
             attributes: &[],
         }
     }
@@ -84,10 +88,10 @@ impl Policy {
     ) -> Result<HistoryColumns> {
         let item = self.history_item(key, product, events)?;
         let names = match product.items {
-            Some(SameItems { canonical: Canonical::Name, names }) => self.names_of_items(key, &item, names.as_deref(), events)?,
+            Some(SameItems { canonical: Canonical::Name, names }) => names_of_items(key, &item, names.as_deref(), events)?,
             _ => Vec::new(),
         };
-        let time = product.time.map(|named| self.history_time(key, named, events)).transpose()?;
+        let time = product.needs_time.then(|| self.history_time(key, product.time, events)).transpose()?;
         let attributes = product
             .attributes
             .iter()
@@ -141,30 +145,6 @@ impl Policy {
         }
     }
 
-    /// The columns of names that were listed, or those that belong to the item column: `artist_name` to `artist_id`, `track_name` and `artist_name` to `track_id`.
-    fn names_of_items(&self, key: &str, item: &str, listed: Option<&[String]>, events: &[&str]) -> Result<Vec<String>> {
-        let key = format!("{key}.items.names");
-        let missing = |name: &str| {
-            Error::policy(
-                &key,
-                format!("the events table has no column {name}, which would tell the items of {item} that are the same"),
-                "list the columns of names with names = […], or give a mapping with canonical = { file = \"…\" }",
-            )
-        };
-        if let Some(listed) = listed {
-            return match listed.iter().find(|name| !events.contains(&name.as_str())) {
-                Some(name) => Err(missing(name)),
-                None => Ok(listed.to_vec()),
-            };
-        }
-        let own = format!("{}_name", item.strip_suffix("_id").unwrap_or(item));
-        if !events.contains(&own.as_str()) {
-            return Err(missing(&own));
-        }
-        let of_artist = own != "artist_name" && events.contains(&"artist_name");
-        Ok(std::iter::once(own).chain(of_artist.then(|| "artist_name".to_owned())).collect())
-    }
-
     fn history_time(&self, key: &str, named: Option<&str>, events: &[&str]) -> Result<String> {
         let key = format!("{key}.time");
         let is_time = |name: &str| self.declaration(Table::Events, name).is_some_and(|column| column.role == Role::Time);
@@ -189,4 +169,28 @@ impl Policy {
             )),
         }
     }
+}
+
+/// The columns of names that were listed, or those that belong to the item column: `artist_name` to `artist_id`, `track_name` and `artist_name` to `track_id`.
+fn names_of_items(key: &str, item: &str, listed: Option<&[String]>, events: &[&str]) -> Result<Vec<String>> {
+    let key = format!("{key}.items.names");
+    let missing = |name: &str| {
+        Error::policy(
+            &key,
+            format!("the events table has no column {name}, which would tell the items of {item} that are the same"),
+            "list the columns of names with names = […], or give a mapping with canonical = { file = \"…\" }",
+        )
+    };
+    if let Some(listed) = listed {
+        return match listed.iter().find(|name| !events.contains(&name.as_str())) {
+            Some(name) => Err(missing(name)),
+            None => Ok(listed.to_vec()),
+        };
+    }
+    let own = format!("{}_name", item.strip_suffix("_id").unwrap_or(item));
+    if !events.contains(&own.as_str()) {
+        return Err(missing(&own));
+    }
+    let of_artist = own != "artist_name" && events.contains(&"artist_name");
+    Ok(std::iter::once(own).chain(of_artist.then(|| "artist_name".to_owned())).collect())
 }

@@ -253,6 +253,7 @@ impl Anonymizer {
                     product: common,
                     pool: &pool,
                     key,
+                    irreversible: &irreversible,
                     seed,
                     memory: self.memory,
                     threads: self.threads,

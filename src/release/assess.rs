@@ -53,7 +53,7 @@ pub fn assess(policy: &Policy, inputs: &[PathBuf], profiles: &[PathBuf], memory:
     let seed = pool.attack_seed(policy)?;
     for product in &policy.products {
         if let Some(common) = product.of_histories() {
-            let workshop = HistoryWorkshop { policy, product: common, pool: &pool, key: &key, seed, memory, threads };
+            let workshop = HistoryWorkshop { policy, product: common, pool: &pool, key: &key, irreversible: &key, seed, memory, threads };
             report.products.push(histories::assess(&workshop, product)?);
             continue;
         }

@@ -77,11 +77,11 @@ fn over_the_limit(gate: &Gate, product: &ProductReport, limit: f64) -> Vec<Strin
     }
     for (attack, value) in worst {
         let known = attack.known.map_or_else(String::new, |known| format!(", {known} known"));
-        let does = match attack.name {
-            AttackName::Attribute => "learns, beyond what it learns of people who are not in the release, up to",
-            AttackName::Membership => "tells, beyond chance, the membership of up to",
-            AttackName::Linkage => "puts together the pieces of up to",
-            _ => "singles out up to",
+        let (does, whose) = match attack.name {
+            AttackName::Attribute => ("learns, beyond what it learns of people who are not in the release, up to", whose),
+            AttackName::Membership => ("tells, beyond chance, the membership of up to", whose),
+            AttackName::Linkage => ("finds another piece of the same person for up to", "of the pieces"),
+            _ => ("singles out up to", whose),
         };
         reasons.push(format!(
             "the attack {}{known} {does} {:.1} % {whose}, over the limit of {:.1} %; coarsen or leave out what it used, or state why the risk is accepted (accept_risk)",

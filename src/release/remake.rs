@@ -26,8 +26,11 @@ pub(super) fn check_with_pool(policy: &Policy, report: &Report, originals: &[Pat
         let same = made.is_some_and(|made| made.sha256.is_some() && made.sha256 == stated.sha256);
         let irreversible =
             report.pseudonyms.iter().any(|pseudonym| pseudonym.irreversible && pseudonym.product.as_ref() == Some(&stated.name));
+        let named = policy.products.iter().any(|product| product.name() == stated.name && product.of_histories().is_some());
+        let irreversible = irreversible || named && policy.subject.as_ref().is_some_and(|subject| subject.pseudonym.irreversible);
         let found = match (same, irreversible) {
             (true, _) => "the same bytes",
+            (false, true) if named => "its irreversible ids cannot be made again, so its bytes cannot",
             (false, true) => "its irreversible tokens cannot be made again, so its bytes cannot",
             (false, false) => "other bytes: from other originals, with another key or by another version",
         };

@@ -222,7 +222,9 @@ fn shown(count: Option<u64>) -> String {
 /// The sizes of cohorts in the report are those of the file.
 fn class_sizes(stated: &ProductReport, sizes: &BTreeMap<u32, u64>) -> Check {
     let mut of_size: BTreeMap<u64, u64> = BTreeMap::new();
-    sizes.values().for_each(|&size| *of_size.entry(size).or_default() += 1);
+    for &size in sizes.values() {
+        *of_size.entry(size).or_default() += 1;
+    }
     let found: Vec<(u64, u64)> = of_size.into_iter().collect();
     let same = stated.class_sizes.as_ref().map_or(found.is_empty(), |stated| stated.after == found);
     check(&stated.name, "sizes of cohorts are those of the report", Some(same), format!("{} sizes", found.len()))

@@ -81,7 +81,8 @@ const PEOPLE: usize = 160;
 /// The people: four tastes of ten recordings, heard in the order of their numbers, some of another taste, and one recording that nobody else has. Recording 0 of each taste has two codes.
 pub(super) fn pool() -> (RecordBatch, RecordBatch) {
     let mut draws = Draws(5);
-    let (mut people, mut codes, mut names, mut at): (Vec<String>, Vec<Option<String>>, Vec<String>, Vec<Option<i64>>) = Default::default();
+    let (mut people, mut names): (Vec<String>, Vec<String>) = (Vec::new(), Vec::new());
+    let (mut codes, mut at): (Vec<Option<String>>, Vec<Option<i64>>) = (Vec::new(), Vec::new());
     for person in 0..PEOPLE {
         let mut heard: Vec<usize> = (0..10).filter(|_| draws.below(10) < 7).map(|item| person % 4 * 10 + item).collect();
         heard.extend((0..3).map(|_| draws.below(40)));
@@ -203,7 +204,7 @@ fn cohorts_hide_everybody_among_k() {
         let found = |model: &str| guarantee(product, model).achieved.expect("counted");
         #[expect(clippy::cast_precision_loss, reason = "small")]
         let smallest = *sizes.values().min().expect("cohorts") as f64;
-        assert_eq!(found("cohort-size"), smallest);
+        assert!((found("cohort-size") - smallest).abs() < 1e-9);
         assert!(found("cell-support") >= 3.0 && found("share-cap") <= 0.7);
         assert!(product.guarantees.iter().all(|guarantee| guarantee.holds && guarantee.verified == Verified::Release));
     }
@@ -247,7 +248,7 @@ fn every_combination_in_a_fragment_belongs_to_k_people() {
         let recipient = outcome.report.for_recipient();
         let product = recipient.products.iter().find(|product| product.name == "counted").expect("the product");
         assert_eq!((guarantee(product, "k^m-anonymity").achieved, guarantee(product, "k^m-anonymity").stated_as_bound), (Some(12.0), true));
-        assert!(recipient.statements.iter().any(|sentence| sentence.contains("on average over an attacker")), "{:?}", recipient.statements);
+        assert!(recipient.statements.iter().any(|sentence| sentence.contains("on average over the guesses")), "{:?}", recipient.statements);
         assert!(recipient.products.iter().all(|product| product.losses.is_none()), "the losses are the steward's");
     }
 }
@@ -397,7 +398,7 @@ fn nothing_removed_is_left_in_the_bytes() {
         let (_run, outcome) = published(format);
         for file in files(&outcome.release) {
             let bytes = decoded(&file);
-            for marker in ["only-", "Solitude", "person-", "nº", "Nº", "Somebody", "without a code"] {
+            for marker in ["only-", "Solitude", "person-", "ong nº", "ONG Nº", "Somebody", "without a code"] {
                 assert!(!contains(&bytes, marker.as_bytes()), "{marker} in {}", file.display());
             }
             let of_names = !file.to_string_lossy().contains("counted") && !file.to_string_lossy().contains("log");
@@ -463,7 +464,7 @@ fn the_control_group_is_in_no_product() {
     let (mut events, profiles) = pool();
     // Everybody has one recording more.
     let everybody = batch([
-        ("subject_id", profiles.column(0).clone()),
+        ("subject_id", std::sync::Arc::clone(profiles.column(0))),
         ("track_id", texts(vec!["uri:99"; PEOPLE])),
         ("track_name", texts(vec!["Song nº 99"; PEOPLE])),
         ("artist_name", texts(vec!["Somebody"; PEOPLE])),
@@ -575,7 +576,7 @@ fn numbers_can_be_items_and_people() {
     for format in [SinkFormat::Parquet, SinkFormat::Csv] {
         let text = "version = 1\nname = 'n'\nsubject = { column = 'who' }\n[columns]\nsong = { role = 'item' }
             [[products]]\nname = 'tastes'\nkind = 'cohorts'\nk = 12
-            [[products]]\nname = 'pieces'\nkind = 'fragments'\nk = 12\nmax_items = 3\n[gate]\ntrials = 50";
+            [[products]]\nname = 'pieces'\nkind = 'fragments'\nk = 12\nmax_items = 3\n[gate]\nmax_risk = 1.0\ntrials = 50";
         let run = Run::new();
         write_parquet(&run.path("e.parquet"), &events);
         let outcome = Anonymizer::new(policy(text)).input([run.path("e.parquet")]).output(run.out()).key(key()).format(format).run();
@@ -597,6 +598,26 @@ fn originals_and_key_show_that_the_numbers_are_people() {
     let open =
         |product: &str| alone.checks.iter().filter(|check| check.product.as_deref() == Some(product) && check.holds.is_none()).count();
     assert_eq!((open("tastes"), open("pieces"), open("counted"), open("sittings")), (1, 2, 3, 3));
+}
+
+#[test]
+fn irreversible_ids_cannot_be_made_again_with_the_key() {
+    let run = Run::new();
+    let irreversible = POLICY.replace("column = 'subject_id'", "column = 'subject_id'\n    pseudonym = { irreversible = true }");
+    let outcome = publish(&run, policy(&irreversible), &pool(), SinkFormat::Parquet).expect("published");
+    let (_other, reversible) = published(SinkFormat::Parquet);
+    let again = Run::new();
+    let same = publish(&again, policy(&irreversible), &pool(), SinkFormat::Parquet).expect("published");
+    for (name, column) in [("tastes", "cohort_id"), ("pieces", "fragment_id")] {
+        let ids = |outcome: &Outcome| -> BTreeSet<_> { Written::of(outcome, name).column(column).into_iter().collect() };
+        assert!(ids(&outcome).is_disjoint(&ids(&reversible)) && ids(&outcome).is_disjoint(&ids(&same)), "{name}");
+    }
+    let originals = [run.path("events.parquet"), run.path("profiles.parquet")];
+    let found = verify(&outcome.release, &originals, Some(&key())).expect("a release");
+    assert!(found.holds);
+    let made =
+        found.checks.iter().filter(|check| check.statement == "the file can be made again" && check.product.as_deref() == Some("pieces"));
+    assert!(made.clone().count() == 1 && made.clone().all(|check| check.holds.is_none() && check.found.contains("irreversible ids")));
 }
 
 #[test]

@@ -18,7 +18,9 @@ fn read(path: &Path) -> (Vec<String>, Rows) {
 fn write(path: &Path, columns: &[String], rows: &Rows) {
     let mut writer = csv::Writer::from_path(path).expect("a writer");
     writer.write_record(columns).expect("a header");
-    rows.iter().for_each(|row| writer.write_record(row).expect("a row"));
+    for row in rows {
+        writer.write_record(row).expect("a row");
+    }
     writer.flush().expect("flushed");
 }
 
@@ -93,14 +95,18 @@ fn what_is_planted_into_fragments_is_found() {
     let checks = planted(release, "pieces", |rows| {
         let (one, other) = two_fragments(rows, false);
         let id = rows[one[0]][0].clone();
-        other.iter().for_each(|&place| rows[place][0].clone_from(&id));
+        for &place in &other {
+            rows[place][0].clone_from(&id);
+        }
     });
     assert!(!untrue(&checks).is_empty());
     // An item twice in a fragment.
     let checks = planted(release, "pieces", |rows| {
         let (one, other) = two_fragments(rows, true);
         let id = rows[one[0]][0].clone();
-        other.iter().for_each(|&place| rows[place][0].clone_from(&id));
+        for &place in &other {
+            rows[place][0].clone_from(&id);
+        }
     });
     finds(&checks, "fragment-size");
     // A pair that k − 1 people have: in one of its fragments an item becomes another.

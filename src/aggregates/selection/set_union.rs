@@ -75,7 +75,7 @@ impl Round {
 /// ledger was debited, the generator's bits are uniform, and nothing is published about how long it took.
 ///
 /// # References
-/// M. Swanberg, D. Desfontaines, S. Haney, *DP-SIPS: A simpler, more scalable mechanism for differentially private partition selection*, PoPETs 2023; S. Gopi et al., *Differentially private set
+/// M. Swanberg, D. Desfontaines, S. Haney, *DP-SIPS: A simpler, more scalable mechanism for differentially private partition selection*, Proceedings on Privacy Enhancing Technologies 2023; S. Gopi et al., *Differentially private set
 /// union*, ICML 2020, section 5 (the threshold); J. Dong, A. Roth, W. J. Su, *Gaussian differential privacy*, JRSS B 2022 (composition).
 ///
 /// ```

@@ -160,9 +160,10 @@ mod tests {
             }
             for (place, key) in keys.iter().enumerate() {
                 let standing = same.representative(same.code_of(u32::try_from(place).unwrap())).unwrap() as usize;
-                match key {
-                    Some(key) => prop_assert_eq!(ids[standing], best[key].1),
-                    None => prop_assert_eq!(standing, place),
+                if let Some(key) = key {
+                    prop_assert_eq!(ids[standing], best[key].1);
+                } else {
+                    prop_assert_eq!(standing, place);
                 }
             }
         }

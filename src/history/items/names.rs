@@ -140,9 +140,13 @@ mod tests {
             _ => None,
         };
         let mut votes = NameVotes::new();
-        rows.iter().for_each(|(item, names)| votes.add(*item, names));
+        for (item, names) in &rows {
+            votes.add(*item, names);
+        }
         let mut reversed = NameVotes::new();
-        rows.iter().rev().for_each(|(item, names)| reversed.add(*item, names));
+        for (item, names) in rows.iter().rev() {
+            reversed.add(*item, names);
+        }
         let expected = [Some("b".to_owned()), None, Some("a1".to_owned()), None];
         assert_eq!(votes.keys(4, key), expected);
         assert_eq!(reversed.keys(4, key), expected);

@@ -32,10 +32,8 @@ fn smallest_combination(people: usize, releases: &[Vec<u32>]) -> Option<usize> {
     let mut sets: BTreeSet<BTreeSet<usize>> = BTreeSet::new();
     for groups in releases {
         let mut by_group: BTreeMap<u32, BTreeSet<usize>> = BTreeMap::new();
-        for person in 0..people.min(groups.len()) {
-            if groups[person] != ABSENT {
-                by_group.entry(groups[person]).or_default().insert(person);
-            }
+        for (person, &group) in groups.iter().enumerate().take(people).filter(|(_, group)| **group != ABSENT) {
+            by_group.entry(group).or_default().insert(person);
         }
         sets.extend(by_group.into_values());
     }

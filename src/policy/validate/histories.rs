@@ -154,7 +154,7 @@ fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Res
                 "rename the column with [input.columns]",
             ));
         }
-        let declared = [Table::Profiles, Table::Events].into_iter().filter_map(|table| policy.declaration(table, name)).next();
+        let declared = [Table::Profiles, Table::Events].into_iter().find_map(|table| policy.declaration(table, name));
         let Some(column) = declared else {
             return Err(Error::policy(key, format!("column {name} is not declared"), "declare its role, or remove it from the list"));
         };

@@ -71,7 +71,7 @@ impl HistoryWorkshop<'_> {
                 Ok(Shown { attribute, of_cohorts })
             })
             .collect::<Result<Vec<_>>>()?;
-        let naming = naming_key(&self.derived(self.key, "history-naming"), contents(&cohorts, &histories, &shown));
+        let naming = naming_key(&self.naming("history-naming"), contents(&cohorts, &histories, &shown));
         let ids = group_ids(cohorts.len(), &naming.derive(&Domain::of("history-ids")));
         let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &naming.derive(&Domain::of("history-order")));
         let fit_seconds = clock.elapsed().as_secs_f64();

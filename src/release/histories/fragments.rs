@@ -65,7 +65,7 @@ impl HistoryWorkshop<'_> {
             (Some(positions), ..) => cut_ordered(matrix, positions, people, items, &options, &forming)?,
             _ => cut(matrix, people, items, &options, &forming)?,
         };
-        let naming = naming_key(&self.derived(self.key, "history-naming"), contents(&fragments, &histories));
+        let naming = naming_key(&self.naming("history-naming"), contents(&fragments, &histories));
         let ids = group_ids(fragments.pieces().len(), &naming.derive(&Domain::of("history-ids")));
         let places = shuffled(fragments.pieces().iter().map(<[u32]>::len), &naming.derive(&Domain::of("history-order")));
         let fit_seconds = clock.elapsed().as_secs_f64();

@@ -264,8 +264,8 @@ fn keys_by_name(rows: &ReleasedRows<'_>, item: usize, names: &[String]) -> Resul
     Ok(votes.keys(table.distinct(item)?, |codes| {
         let parts: Vec<&str> = codes.iter().zip(&texts).map(|(&code, texts)| texts.get(code as usize).map_or("", String::as_str)).collect();
         // A recording without a title is like no other, whoever plays it.
-        let named = parts.first().is_some_and(|first| !first.is_empty());
-        named.then(|| parts.iter().map(|part| format!("{}:{part}", part.len())).collect())
+        let has_title = parts.first().is_some_and(|first| !first.is_empty());
+        has_title.then(|| parts.iter().fold(String::new(), |key, part| key + &part.len().to_string() + ":" + part))
     }))
 }
 

@@ -69,6 +69,8 @@ pub(super) struct HistoryWorkshop<'a> {
     pub(super) product: HistoryProduct<'a>,
     pub(super) pool: &'a Pool,
     pub(super) key: &'a Key,
+    /// Makes ids and orders that nobody can make again; forgotten with the run.
+    pub(super) irreversible: &'a Key,
     /// Seed of all attacks.
     pub(super) seed: [u8; 32],
     pub(super) memory: usize,
@@ -107,6 +109,12 @@ impl HistoryWorkshop<'_> {
             product: self.product.name,
             ..Domain::of(purpose)
         })
+    }
+
+    /// The key of ids and of the order of rows: where tokens of people are irreversible, so is what whoever holds pool and key could make again.
+    fn naming(&self, purpose: &str) -> Key {
+        let irreversible = self.policy.subject.as_ref().is_some_and(|subject| subject.pseudonym.irreversible);
+        self.derived(if irreversible { self.irreversible } else { self.key }, purpose)
     }
 
     /// The key by which people are grouped and lists are cut. Without a key file it follows from inputs and policy, so that a refused run cannot be rolled again.

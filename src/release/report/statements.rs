@@ -120,7 +120,9 @@ fn combinations(name: &str, guarantee: &Guarantee, people: &str) -> String {
     };
     let odds = guarantee.achieved.filter(|k| *k >= 1.0).map(|k| percent(1.0 / k));
     if guarantee.parameters.get("support").and_then(Value::as_str) == Some("pool") {
-        let average = odds.map(|odds| format!(": on average over an attacker's guesses, at most {odds} are right")).unwrap_or_default();
+        let average = odds
+            .map(|odds| format!(": on average over the guesses of an attacker who knows nothing else, at most {odds} are right"))
+            .unwrap_or_default();
         return format!(
             "{name}: {any} those of at least {people} people of the pool{average}. The file itself may show such a combination of fewer people, even of one."
         );
