@@ -270,6 +270,28 @@ fn sequences_follow_the_order_of_listening() {
 }
 
 /// Sessions of the raw table, by the number of the recording: what a piece of one must be a part of.
+/// Many items of a person have the same day, or no time at all: they are cut and counted in one order.
+#[test]
+fn items_of_one_time_are_counted_in_the_order_in_which_they_are_released() {
+    let (events, profiles) = pool();
+    let days: Vec<Option<i64>> =
+        (0..events.num_rows()).map(|row| (row % 3 > 0).then_some(i64::try_from(row % 2).expect("small"))).collect();
+    let mut columns = events.columns().to_vec();
+    columns[4] = times(days);
+    let events = RecordBatch::try_new(events.schema(), columns).expect("one table");
+    for support in ["pool", "released"] {
+        for m in [2, 3] {
+            let text = POLICY.replace("name = 'counted'", &format!("name = 'counted'\n    order = 'kept'\n    m = {m}"));
+            let text = text.replace("support = 'pool'", &format!("support = '{support}'\n    accept_risk = 'tests'"));
+            let run = Run::new();
+            let outcome = publish(&run, policy(&text), &(events.clone(), profiles.clone()), SinkFormat::Parquet);
+            let outcome = outcome.unwrap_or_else(|error| panic!("{support}, m = {m}: {error}"));
+            let product = outcome.product("counted").expect("the product");
+            assert!(guarantee(product, "k^m-anonymity").holds && product.rows > 0, "{support}, m = {m}");
+        }
+    }
+}
+
 #[test]
 fn sittings_are_pieces_of_sessions_that_k_people_share() {
     let (_run, outcome) = published(SinkFormat::Parquet);
