@@ -314,8 +314,13 @@ fn note(product: &CohortsProduct) -> String {
     } else {
         String::new()
     };
+    let attributes = if product.attributes.is_empty() {
+        ""
+    } else {
+        " The attacks know and predict items only: what the attributes add was not measured."
+    };
     format!(
-        "Each row: of the “size” people of a cohort, “members” have “item”.{capped} Items of fewer than {} members are not shown.",
+        "Each row: of the “size” people of a cohort, “members” have “item”.{capped} Items of fewer than {} members are not shown.{attributes}",
         product.min_members
     )
 }
