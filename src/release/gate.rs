@@ -24,7 +24,11 @@ pub(super) fn decide(gate: &Gate, products: &[ProductReport]) -> Decision {
         }
         let risks = over_the_limit(gate, product, limit);
         match &product.accepted_risk {
-            Some(reason) if !risks.is_empty() => accepted.push(format!("product {}: {reason} ({})", product.name, risks.join("; "))),
+            Some(reason) if !risks.is_empty() => {
+                // What was accepted needs no remedy.
+                let found: Vec<&str> = risks.iter().map(|risk| risk.split_once("; ").map_or(risk.as_str(), |(found, _)| found)).collect();
+                accepted.push(format!("product {}: {reason} ({})", product.name, found.join("; ")));
+            }
             Some(reason) => accepted.push(format!("product {}: {reason} (no measured risk is over the limit)", product.name)),
             None => reasons.extend(risks.into_iter().map(|risk| format!("product {}: {risk}", product.name))),
         }

@@ -1,6 +1,6 @@
 //! Checking cohorts and fragments from outside, from their files alone. Everything is counted here in plain maps, by code that shares nothing with what made the products.
 
-use super::histories::{KM, ReleasedColumns, declared_guarantees, may_repeat, members_of};
+use super::histories::{KM, ReleasedColumns, declared_guarantees, is_sensitive, may_repeat, members_of};
 use super::records::TOKEN;
 use super::report::{Guarantee, ProductReport, Report};
 use super::verify::{Check, check, texts, unit_name};
@@ -23,7 +23,7 @@ pub(super) fn check_histories(
     checks: &mut Vec<Check>,
 ) -> Result<()> {
     match declared {
-        Product::Cohorts(product) => Cohorts::check(path, product, stated, checks)?,
+        Product::Cohorts(product) => Cohorts::check(path, policy, product, stated, checks)?,
         Product::Fragments(product) => Fragments::check(path, product, stated, checks)?,
         _ => {}
     }
@@ -107,11 +107,14 @@ struct Cohorts {
     fewest: Option<u64>,
     largest_share: Option<f64>,
     over_cap: u64,
+    /// Rows with a sensitive attribute that all of the cohort share.
+    of_all: u64,
 }
 
 impl Cohorts {
-    fn count(file: &ReleasedColumns, product: &CohortsProduct) -> Result<Self> {
-        let mut found = Self { sizes: BTreeMap::new(), of_two_sizes: 0, repeated: 0, fewest: None, largest_share: None, over_cap: 0 };
+    fn count(file: &ReleasedColumns, policy: &Policy, product: &CohortsProduct) -> Result<Self> {
+        let mut found =
+            Self { sizes: BTreeMap::new(), of_two_sizes: 0, repeated: 0, fewest: None, largest_share: None, over_cap: 0, of_all: 0 };
         let mut cells: HashSet<(u32, u32)> = HashSet::new();
         let mut two = HashSet::new();
         let rows = file.texts("cohort_id")?.codes.iter().zip(&file.texts("item")?.codes);
@@ -125,7 +128,7 @@ impl Cohorts {
             found.cell(size, members, product.max_share.get());
         }
         for attribute in &product.attributes {
-            found.attribute(file, attribute, product.max_share.get(), &mut two)?;
+            found.attribute(file, (attribute, is_sensitive(policy, attribute)), product.max_share.get(), &mut two)?;
         }
         found.of_two_sizes = two.len() as u64;
         Ok(found)
@@ -139,8 +142,8 @@ impl Cohorts {
         self.over_cap += u64::from(share > max_share + 1e-9 || members > size);
     }
 
-    /// Attributes are cells too; all rows of a cohort say the same.
-    fn attribute(&mut self, file: &ReleasedColumns, name: &str, max_share: f64, two: &mut HashSet<u32>) -> Result<()> {
+    /// Attributes are cells too; all rows of a cohort say the same. A sensitive one is never that of all members.
+    fn attribute(&mut self, file: &ReleasedColumns, (name, sensitive): (&str, bool), max_share: f64, two: &mut HashSet<u32>) -> Result<()> {
         let mut of_cohort: HashMap<u32, (u32, u64)> = HashMap::new();
         let rows = file.texts("cohort_id")?.codes.iter().zip(&file.texts(name)?.codes);
         for ((&cohort, &value), (&size, &members)) in rows.zip(file.numbers("size")?.iter().zip(file.numbers(&members_of(name))?)) {
@@ -150,12 +153,13 @@ impl Cohorts {
             }
             if members != u64::MAX {
                 self.cell(size, members, max_share);
+                self.of_all += u64::from(sensitive && members >= size);
             }
         }
         Ok(())
     }
 
-    fn check(path: &Path, product: &CohortsProduct, stated: &ProductReport, checks: &mut Vec<Check>) -> Result<()> {
+    fn check(path: &Path, policy: &Policy, product: &CohortsProduct, stated: &ProductReport, checks: &mut Vec<Check>) -> Result<()> {
         let counts: Vec<String> = product.attributes.iter().map(|name| members_of(name)).collect();
         let texts: Vec<&str> = ["cohort_id", "item"].into_iter().chain(product.attributes.iter().map(String::as_str)).collect();
         let numbers: Vec<&str> = ["size", "members"].into_iter().chain(counts.iter().map(String::as_str)).collect();
@@ -166,7 +170,7 @@ impl Cohorts {
             core.into_iter().chain(product.attributes.iter().zip(&counts).flat_map(|(name, members)| [name.as_str(), members])).collect();
         columns(stated, &file, &wanted, &core, checks);
         ids(stated, &file, "cohort_id", checks)?;
-        let mut found = Self::count(&file, product)?;
+        let mut found = Self::count(&file, policy, product)?;
         found.largest_share = file
             .numbers("size")?
             .iter()
@@ -197,6 +201,10 @@ impl Cohorts {
                 }
                 _ => check(&stated.name, &guarantee.model, Some(false), "is no promise of cohorts".to_owned()),
             });
+        }
+        if product.attributes.iter().any(|attribute| is_sensitive(policy, attribute)) {
+            let text = format!("{} rows do", found.of_all);
+            checks.push(check(&stated.name, "shows no sensitive attribute as that of all of a cohort", Some(found.of_all == 0), text));
         }
         checks.push(class_sizes(stated, &found.sizes));
         checks.push(only_pool(stated, COUNTS, "sizes and members are what the file says; that they are people of the pool needs the pool"));

@@ -4,7 +4,7 @@ use super::HistoryWorkshop;
 use super::matrix::{Histories, people_with_items};
 use crate::error::Result;
 use crate::history::cohorts::Cohorts;
-use crate::history::fragments::Fragments;
+use crate::history::fragments::{Fragments, Order};
 use crate::matrix::{SubjectItems, deciles, rarity};
 use crate::policy::{AttackName, FragmentsProduct};
 use crate::release::report::{Attack, ProductReport, UnicityPoint};
@@ -157,7 +157,9 @@ impl HistoryWorkshop<'_> {
                 after: Some(result.rate),
                 after_upper: Some(result.upper),
             });
-            let mut attack = entry(result, "surviving items of the person, uniform; goes by the fragments that hold most of them");
+            let order = if fragments.order() == Order::Sequences { "; does not know their order" } else { "" };
+            let knowledge = format!("surviving items of the person, uniform; goes by the fragments that hold most of them{order}");
+            let mut attack = entry(result, &knowledge);
             attack.original_rate = Some(before.rate);
             attacks.push(attack);
         }

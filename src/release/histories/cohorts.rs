@@ -5,7 +5,7 @@ use super::losses::by_popularity;
 use super::matrix::Histories;
 use super::people::Attribute;
 use super::read::ReleasedColumns;
-use super::write::{Place, group_ids, shuffled, write_rows};
+use super::write::{Place, group_ids, naming_key, shuffled, write_rows};
 use super::{HistoryWorkshop, MadeHistories};
 use crate::error::{Error, Result};
 use crate::history::cohorts::{
@@ -13,7 +13,8 @@ use crate::history::cohorts::{
 };
 use crate::io::SinkFormat;
 use crate::io::table::{NULL_CODE, gather_values};
-use crate::policy::{CohortsProduct, Policy, ProductKind, Role};
+use crate::keys::Domain;
+use crate::policy::{CohortsProduct, Policy, ProductKind, Role, Table};
 use crate::release::report::{ClassSizes, ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array};
 use arrow::compute::cast;
@@ -61,6 +62,12 @@ pub(in crate::release) fn members_of(attribute: &str) -> String {
     format!("{attribute}_members")
 }
 
+/// Whether an attribute may not be shown where all of a cohort share it: it is declared sensitive, for whichever table.
+pub(in crate::release) fn is_sensitive(policy: &Policy, attribute: &str) -> bool {
+    let sensitive = |table| policy.declaration(table, attribute).is_some_and(|column| column.role == Role::Sensitive);
+    [Table::Profiles, Table::Events].into_iter().any(sensitive)
+}
+
 /// The conditions of a product.
 fn options(product: &CohortsProduct, threads: usize) -> CohortOptions {
     let options = CohortOptions::new(product.k);
@@ -103,7 +110,6 @@ impl HistoryWorkshop<'_> {
                 formed.with_frozen(&earlier.cohorts(&codes), &self.naming("history-frozen"))?
             }
         };
-        let ids = group_ids(cohorts.len(), &self.naming("history-ids"));
         let shown = columns
             .attributes
             .iter()
@@ -120,9 +126,12 @@ impl HistoryWorkshop<'_> {
                 }
             })
             .collect::<Result<Vec<_>>>()?;
+        let naming = naming_key(&self.naming("history-naming"), contents(&cohorts, &histories, &shown));
+        let ids = group_ids(cohorts.len(), &naming.derive(&Domain::of("history-ids")));
+        let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &naming.derive(&Domain::of("history-order")));
         let fit_seconds = clock.elapsed().as_secs_f64();
         let clock = Instant::now();
-        self.write_cohorts(path, format, &cohorts, &ids, &histories, &shown)?;
+        self.write_cohorts(path, format, &cohorts, &ids, &places, &histories, &shown)?;
         let write_seconds = clock.elapsed().as_secs_f64();
         measuring();
         let mut report = ProductReport::new(&product.name, ProductKind::Cohorts);
@@ -158,12 +167,14 @@ impl HistoryWorkshop<'_> {
             .then_some(SensitiveOptions { l: declared.l, closeness: declared.t })
     }
 
+    #[expect(clippy::too_many_arguments, reason = "everything that is written")]
     fn write_cohorts(
         &self,
         path: &Path,
         format: SinkFormat,
         cohorts: &Cohorts,
         ids: &[String],
+        places: &[Place],
         histories: &Histories,
         shown: &[Shown],
     ) -> Result<()> {
@@ -177,8 +188,7 @@ impl HistoryWorkshop<'_> {
             fields.push((shown.attribute.name.clone(), shown.attribute.values.data_type().clone()));
             fields.push((members_of(&shown.attribute.name), DataType::UInt32));
         }
-        let places = shuffled((0..cohorts.len()).map(|cohort| cohorts.items(cohort).len()), &self.naming("history-order"));
-        write_rows(path, format, self.threads, fields, &places, |places| {
+        write_rows(path, format, self.threads, fields, places, |places| {
             let of_rows = |value: &dyn Fn(usize, usize) -> u32| -> UInt32Array {
                 places.iter().map(|&Place { group, place }| value(group as usize, place as usize)).collect()
             };
@@ -224,7 +234,8 @@ impl HistoryWorkshop<'_> {
         let mut smallest = found.fewest_members;
         let mut attributes_hold = true;
         for (shown, counts) in shown.iter().zip(&counts) {
-            let (fewest, holds) = attribute_holds(&file, &shown.attribute.name, counts, &options, product.min_members)?;
+            let sensitive = is_sensitive(self.policy, &shown.attribute.name);
+            let (fewest, holds) = attribute_holds(&file, (&shown.attribute.name, counts), sensitive, &options, product.min_members)?;
             smallest = fewest.map_or(smallest, |fewest| smallest.min(fewest));
             attributes_hold &= holds;
         }
@@ -245,6 +256,22 @@ impl HistoryWorkshop<'_> {
         report.guarantees = guarantees(product, &found, smallest, true_counts && complete && attributes_hold, share_of(sizes, members));
         Ok(())
     }
+}
+
+/// What every cohort holds, in stable ids: its people, its cells, its attributes.
+fn contents(cohorts: &Cohorts, histories: &Histories, shown: &[Shown]) -> impl Iterator<Item = Vec<u64>> {
+    (0..cohorts.len()).map(move |cohort| {
+        let mut people: Vec<u64> = cohorts.members(cohort).iter().map(|&member| histories.subject_ids[member as usize]).collect();
+        people.sort_unstable();
+        let cells = cohorts.items(cohort).iter().zip(cohorts.shown(cohort));
+        let mut cells: Vec<[u64; 2]> = cells.map(|(&item, &members)| [histories.item_ids[item as usize], u64::from(members)]).collect();
+        cells.sort_unstable();
+        let attributes = shown.iter().flat_map(|shown| match shown.of_cohorts[cohort] {
+            Some(CohortAttribute { value, members }) => [shown.attribute.ids[value as usize], u64::from(members)],
+            None => [0, 0],
+        });
+        std::iter::once(people.len() as u64).chain(people).chain(cells.into_flattened()).chain(attributes).collect()
+    })
 }
 
 /// The promises of a product, with what was counted.
@@ -340,11 +367,11 @@ fn same_as_pool(
     Ok(true)
 }
 
-/// The fewest members with a shown value of an attribute, and whether every shown value has enough and not too many, the same in all rows of a cohort.
+/// The fewest members with a shown value of an attribute, and whether every shown value has enough and not too many (of a `sensitive` one not all), the same in all rows of a cohort.
 fn attribute_holds(
     file: &ReleasedColumns,
-    name: &str,
-    counts: &str,
+    (name, counts): (&str, &str),
+    sensitive: bool,
     options: &CohortOptions,
     min_members: u64,
 ) -> Result<(Option<u64>, bool)> {
@@ -355,7 +382,7 @@ fn attribute_holds(
         holds &= *of_cohort.entry(cohort).or_insert((value, members)) == (value, members);
         holds &= (value == NULL_CODE) == (members == u64::MAX);
         if members != u64::MAX {
-            holds &= members >= min_members && members <= options.most_shown(size);
+            holds &= members >= min_members && members <= options.most_shown(size) && !(sensitive && members >= size);
             fewest = Some(fewest.map_or(members, |fewest: u64| fewest.min(members)));
         }
     }
@@ -369,8 +396,13 @@ fn note(product: &CohortsProduct) -> String {
     } else {
         String::new()
     };
+    let attributes = if product.attributes.is_empty() {
+        ""
+    } else {
+        " The attacks know and predict items only: what the attributes add was not measured."
+    };
     format!(
-        "Each row: of the “size” people of a cohort, “members” have “item”.{capped} Items of fewer than {} members are not shown.",
+        "Each row: of the “size” people of a cohort, “members” have “item”.{capped} Items of fewer than {} members are not shown.{attributes}",
         product.min_members
     )
 }
@@ -383,7 +415,12 @@ fn column_reports(policy: &Policy, item: &str, shown: &[Shown]) -> Vec<ColumnRep
     }
     columns.extend(shown.iter().map(|shown| {
         let role = policy.declaration(shown.attribute.table, &shown.attribute.name).map_or(Role::Other, |column| column.role);
-        report(&shown.attribute.name, role, "the most common value of the cohort, where enough members share it".to_owned())
+        let became = if is_sensitive(policy, &shown.attribute.name) {
+            "the most common value of the cohort, where enough members share it and others have another"
+        } else {
+            "the most common value of the cohort, where enough members share it"
+        };
+        report(&shown.attribute.name, role, became.to_owned())
     }));
     columns
 }

@@ -3,13 +3,14 @@
 use super::losses::by_popularity;
 use super::matrix::Histories;
 use super::read::ReleasedColumns;
-use super::write::{Place, group_ids, shuffled, write_rows};
+use super::write::{Place, group_ids, naming_key, shuffled, write_rows};
 use super::{HistoryWorkshop, MadeHistories};
 use crate::error::Result;
 use crate::history::fragments::{Check, FragmentOptions, Fragments, Order, Pieces, check, check_pool, cut, cut_ordered};
 use crate::history::sessions;
 use crate::io::SinkFormat;
 use crate::io::table::gather_values;
+use crate::keys::Domain;
 use crate::policy::{FragmentOrder, FragmentsProduct, Policy, ProductKind, Role, SessionCut, Support};
 use crate::release::report::{ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, StringArray, UInt32Array};
@@ -64,10 +65,12 @@ impl HistoryWorkshop<'_> {
             (Some(positions), ..) => cut_ordered(matrix, positions, people, items, &options, &forming)?,
             _ => cut(matrix, people, items, &options, &forming)?,
         };
-        let ids = group_ids(fragments.pieces().len(), &self.naming("history-ids"));
+        let naming = naming_key(&self.naming("history-naming"), contents(&fragments, &histories));
+        let ids = group_ids(fragments.pieces().len(), &naming.derive(&Domain::of("history-ids")));
+        let places = shuffled(fragments.pieces().iter().map(<[u32]>::len), &naming.derive(&Domain::of("history-order")));
         let fit_seconds = clock.elapsed().as_secs_f64();
         let clock = Instant::now();
-        self.write_fragments(path, format, &fragments, &ids, &histories)?;
+        self.write_fragments(path, format, &fragments, &ids, &places, &histories)?;
         let write_seconds = clock.elapsed().as_secs_f64();
         measuring();
         let mut report = ProductReport::new(&product.name, ProductKind::Fragments);
@@ -89,15 +92,22 @@ impl HistoryWorkshop<'_> {
         })
     }
 
-    fn write_fragments(&self, path: &Path, format: SinkFormat, fragments: &Fragments, ids: &[String], histories: &Histories) -> Result<()> {
+    fn write_fragments(
+        &self,
+        path: &Path,
+        format: SinkFormat,
+        fragments: &Fragments,
+        ids: &[String],
+        places: &[Place],
+        histories: &Histories,
+    ) -> Result<()> {
         let pieces = fragments.pieces();
         let ordered = fragments.order() == Order::Sequences;
         let mut fields = vec![("fragment_id".to_owned(), DataType::Utf8), ("item".to_owned(), histories.values.data_type().clone())];
         if ordered {
             fields.push(("position".to_owned(), DataType::UInt32));
         }
-        let places = shuffled(pieces.iter().map(<[u32]>::len), &self.naming("history-order"));
-        write_rows(path, format, self.threads, fields, &places, |places| {
+        write_rows(path, format, self.threads, fields, places, |places| {
             let items: Vec<u32> = places.iter().map(|&Place { group, place }| pieces.items_of(group as usize)[place as usize]).collect();
             let mut arrays: Vec<ArrayRef> = vec![
                 Arc::new(places.iter().map(|place| Some(ids[place.group as usize].as_str())).collect::<StringArray>()),
@@ -174,6 +184,18 @@ impl HistoryWorkshop<'_> {
             .collect();
         Ok(())
     }
+}
+
+/// What every fragment holds, in stable ids: its person and its items, in their order.
+fn contents(fragments: &Fragments, histories: &Histories) -> impl Iterator<Item = Vec<u64>> {
+    fragments.pieces().iter().zip(fragments.owners()).map(|(items, &owner)| {
+        let mut items: Vec<u64> = items.iter().map(|&item| histories.item_ids[item as usize]).collect();
+        if fragments.order() == Order::Sets {
+            items.sort_unstable();
+        }
+        items.push(histories.subject_ids[owner as usize]);
+        items
+    })
 }
 
 /// Name of the guarantee of combinations.

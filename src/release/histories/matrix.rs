@@ -161,7 +161,7 @@ impl HistoryWorkshop<'_> {
         }
     }
 
-    /// When each person first listened to each item, as numbers in the order of time: one for each pair of the matrix, in its order. Items without a time come last.
+    /// The order in which each person first listened to the items: the place of each, from 0, one for each pair of the matrix, in its order. Items without a time come last.
     pub(super) fn first_times(&self, histories: &Histories, time: &str) -> Result<Vec<u64>> {
         let events = self.pool.table(Table::Events)?;
         let marks = events.marks()?;
@@ -189,7 +189,7 @@ impl HistoryWorkshop<'_> {
             }
             Ok(())
         })?;
-        Ok(first)
+        Ok(places_in_time(matrix, &first, &histories.item_ids))
     }
 }
 
@@ -251,6 +251,24 @@ impl HistoryWorkshop<'_> {
         }
         Ok(sessions)
     }
+}
+
+/// The place of every item in its person's order of time, one for each pair of the matrix. Items of one time are in the order of their ids, as they are released: combinations are
+/// cut and counted in one and the same order.
+fn places_in_time(matrix: &SubjectItems, times: &[u64], item_ids: &[u64]) -> Vec<u64> {
+    let mut places = Vec::with_capacity(times.len());
+    let mut order: Vec<(u64, u64, usize)> = Vec::new();
+    for person in 0..u32::try_from(matrix.subjects()).unwrap_or(u32::MAX) {
+        let (start, items) = (places.len(), matrix.items_of(person));
+        order.clear();
+        order.extend(items.iter().zip(&times[start..]).enumerate().map(|(place, (&item, &time))| (time, item_ids[item as usize], place)));
+        order.sort_unstable();
+        places.resize(start + items.len(), 0);
+        for (rank, &(.., place)) in (0_u64..).zip(&order) {
+            places[start + place] = rank;
+        }
+    }
+    places
 }
 
 /// A time as a number without a sign, in the same order.

@@ -12,7 +12,7 @@ mod read;
 mod write;
 
 pub(super) use assess::assess;
-pub(super) use cohorts::members_of;
+pub(super) use cohorts::{is_sensitive, members_of};
 pub(super) use earlier::Entry;
 pub(super) use fragments::{KM, may_repeat};
 pub(super) use read::ReleasedColumns;

@@ -33,7 +33,18 @@ pub(super) fn shuffled(sizes: impl Iterator<Item = usize>, key: &Key) -> Vec<Pla
     places.into_iter().map(|entry| entry.1).collect()
 }
 
-/// Random names of groups: 32 hexadecimal digits each. The key is that of one product, so no other product has them.
+/// The key by which groups are named and rows are shuffled: it depends on all that the groups hold, each of them told by the stable ids of its people and items and by what is shown of them, in any order.
+///
+/// The number of a group says something where two releases of nearly the same pool are made with one key. Ids that followed from numbers alone would be the same in both, and join them.
+pub(super) fn naming_key(key: &Key, groups: impl Iterator<Item = Vec<u64>>) -> Key {
+    let digest = |content: &[u8]| *blake3::keyed_hash(key.expose(), content).as_bytes();
+    let mut contents: Vec<[u8; 32]> =
+        groups.map(|words| digest(&words.into_iter().flat_map(u64::to_le_bytes).collect::<Vec<u8>>())).collect();
+    contents.sort_unstable();
+    Key::from_bytes(digest(&contents.concat()))
+}
+
+/// Random names of groups: 32 hexadecimal digits each. The key is that of one product and of what it holds, so no other product has them.
 pub(super) fn group_ids(groups: usize, key: &Key) -> Vec<String> {
     (0..groups as u64).map(|group| blake3::keyed_hash(key.expose(), &group.to_le_bytes()).to_hex()[..32].to_owned()).collect()
 }

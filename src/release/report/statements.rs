@@ -305,6 +305,18 @@ fn limits(report: &Report) -> Vec<String> {
         sentences
             .push(format!("Cohorts: that a person who is known to be in a cohort likes what most of it likes can be inferred{compared}."));
     }
+    let alone: Vec<_> = report.products.iter().map(|product| product.name.as_str()).collect();
+    if alone.len() > 1 && (has(ProductKind::Cohorts) || has(ProductKind::Fragments)) {
+        sentences.push(format!("{}: each was attacked alone. What they show together was not measured.", list(&alone)));
+        let others: Vec<_> =
+            report.products.iter().filter(|product| product.kind != ProductKind::Cohorts).map(|product| product.name.as_str()).collect();
+        if has(ProductKind::Cohorts) && !others.is_empty() {
+            sentences.push(format!(
+                "Cohorts: where {} can be counted for how many people have an item in all, what the other cohorts show can be subtracted; what is left may tell a number that a cohort does not show, or shows as less.",
+                list(&others)
+            ));
+        }
+    }
     if has(ProductKind::Fragments) {
         sentences.push("Fragments: pieces of one history may be put together again by taste; how often that works was measured only for the attacks listed.".to_owned());
         sentences.push(
