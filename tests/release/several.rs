@@ -48,7 +48,7 @@ impl Pool {
 
     fn songs(&self, person: usize) -> BTreeSet<String> {
         let taste = person % 3;
-        let own = (0..8).filter(|song| (person * 7 + song * 5 + person / 3 * song) % 3 > 0).map(|song| taste * 8 + song);
+        let own = (0..8).filter(|song| !(person * 7 + song * 5 + person / 3 * song).is_multiple_of(3)).map(|song| taste * 8 + song);
         let gone = |song: &usize| self.time > 0 && song % 8 == 1;
         own.filter(|song| !gone(song)).map(|song| format!("song-{song}")).chain([format!("hit-{}", self.time)]).collect()
     }

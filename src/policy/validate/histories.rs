@@ -145,7 +145,7 @@ fn check_attributes(policy: &Policy, key: &str, product: &CohortsProduct) -> Res
     if let Some(sensitive) = product.sensitive {
         at_least(&format!("{key}.sensitive.l"), sensitive.l, 2)?;
         at_most(&format!("{key}.sensitive.l"), sensitive.l, product.k.get(), "a cohort may have no more people")?;
-        let any = product.attributes.iter().any(|name| policy.role_of_attribute(name) == Some(Role::Sensitive));
+        let any = product.attributes.iter().any(|name| policy.is_sensitive_attribute(name));
         if !any {
             return Err(Error::policy(
                 format!("{key}.sensitive"),
@@ -193,8 +193,9 @@ impl Policy {
         [Table::Profiles, Table::Events].into_iter().find_map(|table| self.declaration(table, name))
     }
 
-    /// The role of an attribute of cohorts.
-    pub(crate) fn role_of_attribute(&self, name: &str) -> Option<Role> {
-        self.attribute(name).map(|column| column.role)
+    /// Whether an attribute of cohorts is declared sensitive, for whichever table.
+    pub(crate) fn is_sensitive_attribute(&self, name: &str) -> bool {
+        let sensitive = |table| self.declaration(table, name).is_some_and(|column| column.role == Role::Sensitive);
+        [Table::Profiles, Table::Events].into_iter().any(sensitive)
     }
 }

@@ -14,7 +14,7 @@ use crate::history::cohorts::{
 use crate::io::SinkFormat;
 use crate::io::table::{NULL_CODE, gather_values};
 use crate::keys::Domain;
-use crate::policy::{CohortsProduct, Policy, ProductKind, Role, Table};
+use crate::policy::{CohortsProduct, Policy, ProductKind, Role};
 use crate::release::report::{ClassSizes, ColumnReport, Guarantee, Loss, Losses, ProductReport, Unit, Verified};
 use arrow::array::{Array, ArrayRef, AsArray, StringArray, UInt32Array};
 use arrow::compute::cast;
@@ -64,8 +64,7 @@ pub(in crate::release) fn members_of(attribute: &str) -> String {
 
 /// Whether an attribute may not be shown where all of a cohort share it: it is declared sensitive, for whichever table.
 pub(in crate::release) fn is_sensitive(policy: &Policy, attribute: &str) -> bool {
-    let sensitive = |table| policy.declaration(table, attribute).is_some_and(|column| column.role == Role::Sensitive);
-    [Table::Profiles, Table::Events].into_iter().any(sensitive)
+    policy.is_sensitive_attribute(attribute)
 }
 
 /// The conditions of a product.
@@ -163,8 +162,7 @@ impl HistoryWorkshop<'_> {
     /// What must hold for an attribute that is sensitive.
     fn sensitive(&self, product: &CohortsProduct, attribute: &str) -> Option<SensitiveOptions> {
         let declared = product.sensitive.unwrap_or_default();
-        (self.policy.role_of_attribute(attribute) == Some(Role::Sensitive))
-            .then_some(SensitiveOptions { l: declared.l, closeness: declared.t })
+        is_sensitive(self.policy, attribute).then_some(SensitiveOptions { l: declared.l, closeness: declared.t })
     }
 
     #[expect(clippy::too_many_arguments, reason = "everything that is written")]
