@@ -47,7 +47,7 @@ fn scratch() -> Scratch {
 
 /// The smallest cell of all releases in the register, by its definition.
 fn smallest_cell(scratch: &Scratch) -> Option<usize> {
-    let key = keys::open(&scratch.path("key")).and_then(|keys| keys.active()).expect("the key");
+    let key = keys::open(scratch.path("key")).and_then(|keys| keys.active()).expect("the key");
     let register = Register::open(&scratch.path("pool.register"), &key).expect("whole, whatever was killed");
     let rows: Vec<Vec<u32>> = (0..register.releases().len()).map(|release| register.groups(release)).collect();
     let mut cells: BTreeMap<Vec<u32>, usize> = BTreeMap::new();
