@@ -42,7 +42,11 @@ fn main() -> ExitCode {
             let progress = console.progress("Measuring", None);
             let report = assess(&policy, &arguments.input, &arguments.profiles, 1 << 30)?;
             drop(progress);
-            let verdict = if report.gate.passed { "within the limit".to_owned() } else { report.gate.reasons.join("; ") };
+            let verdict = match (report.gate.passed, report.over_limit().is_empty()) {
+                (true, true) => "within the limit".to_owned(),
+                (true, false) => "over the limit, which the policy accepts".to_owned(),
+                (false, _) => report.gate.reasons.join("; "),
+            };
             Ok(Summary::new(format!("{}\n{verdict}", report.statements.join("\n")), common::to_json(&report)?))
         },
     )

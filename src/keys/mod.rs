@@ -16,6 +16,7 @@ mod traces;
 
 pub use audit::{AuditCheck, AuditEntry, AuditLog};
 pub use derive::Domain;
+pub(crate) use disk::sync_folder;
 pub use key::{Key, KeyOrigin};
 pub use open::{KeyFile, open};
 pub use provider::KeyProvider;

@@ -6,7 +6,7 @@ use super::dense::Dense;
 use super::restore::{Canonical, restore};
 use super::siv::{OVERHEAD, Siv};
 use crate::error::{Error, Result};
-use crate::keys::{Domain, Key, KeyOrigin};
+use crate::keys::{Domain, Key, KeyOrigin, sync_folder};
 use crate::pipeline::{map_canonical, name_column};
 use arrow::array::{Array, ArrayRef};
 use arrow::datatypes::DataType;
@@ -184,7 +184,7 @@ impl Codebook {
             ),
             _ => Error::io(path, e.error),
         })?;
-        sync_folder(folder).map_err(|e| Error::io(path, e))
+        sync_folder(path).map_err(|e| Error::io(path, e))
     }
 
     /// Opens a codebook with the key that the numbers were made with.
@@ -392,18 +392,6 @@ fn other_key(problem: &str) -> Error {
         problem: format!("it {problem}"),
         remedy: "take the key file of this pool, and name the recipient, release, product, scope and column of the numbers".to_owned(),
     }
-}
-
-/// Makes the new name of a file durable.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
-fn sync_folder(_folder: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use super::siv::{OVERHEAD, Siv};
 use crate::error::{Error, Result};
-use crate::keys::{Domain, Key, KeyOrigin};
+use crate::keys::{Domain, Key, KeyOrigin, sync_folder};
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
@@ -49,7 +49,7 @@ impl SealedFile {
         let mut temporary = tempfile::NamedTempFile::new_in(folder).map_err(|e| Error::io(path, e))?;
         temporary.write_all(&bytes).and_then(|()| temporary.as_file().sync_all()).map_err(|e| Error::io(path, e))?;
         temporary.persist(path).map_err(|e| Error::io(path, e.error))?;
-        sync_folder(folder).map_err(|e| Error::io(path, e))
+        sync_folder(path).map_err(|e| Error::io(path, e))
     }
 
     /// Reads and opens the file; `None` if there is none.
@@ -87,18 +87,6 @@ impl SealedFile {
             "take the file as it was written last, from a copy",
         )
     }
-}
-
-/// Makes the new name of a file durable.
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> std::io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the same signature as on Unix")]
-fn sync_folder(_folder: &Path) -> std::io::Result<()> {
-    Ok(())
 }
 
 #[cfg(test)]

@@ -89,12 +89,7 @@ impl<'a> KnownFragmentItems<'a> {
     /// # Errors
     /// `known` is 0, or the options have no trials.
     pub fn run(&self, known: usize, options: &AttackOptions) -> Result<AttackResult> {
-        if known == 0 || options.trials == 0 {
-            return Err(Error::Parameter {
-                name: "known_items",
-                problem: "an attack needs at least one known item and one trial".to_owned(),
-            });
-        }
+        options.check(known)?;
         let mut tallies = tallies(&self.people);
         let mut sizes = Sizes::default();
         let sets =

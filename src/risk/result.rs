@@ -1,7 +1,7 @@
 //! What an attack achieved.
 
 use super::target::{DECILES, Tally};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::numeric::{clopper_pearson_upper, real};
 use crate::policy::{AttackName, Gate, GateOn};
 use crate::units::Confidence;
@@ -25,6 +25,15 @@ impl AttackOptions {
     #[must_use]
     pub fn new(gate: &Gate, seed: [u8; 32]) -> Self {
         Self { trials: gate.trials, confidence: gate.confidence, on: gate.on, seed }
+    }
+
+    /// Refuses an attack that knows nothing or tries nothing.
+    pub(super) fn check(&self, known: usize) -> Result<()> {
+        if known == 0 || self.trials == 0 {
+            let problem = "an attack needs at least one known item and one trial".to_owned();
+            return Err(Error::Parameter { name: "known_items", problem });
+        }
+        Ok(())
     }
 }
 

@@ -4,12 +4,14 @@ use super::{Fitted, fit};
 use crate::real_data::real_data;
 use arrow::array::{ArrayRef, Int64Array, StringArray};
 use backmask::anonymity::classes::TupleBuilder;
-use backmask::anonymity::models::{DistinctLDiversity, KAnonymity, Linkability, Models, Reference, TCloseness};
+use backmask::anonymity::models::{
+    DistinctLDiversity, KAnonymity, Linkability, Models, Reference, ReidentificationRisk, RiskClass, TCloseness,
+};
 use backmask::anonymity::quality::{Loss, Score};
 use backmask::anonymity::search::{Found, Problem, Transformation, exhaustive, fixed, optimal};
 use backmask::arrow;
 use backmask::policy::{AggregateFunction, HierarchySpec, LevelLimits, Quality};
-use backmask::units::{K, Share};
+use backmask::units::{K, Risk, Share};
 use std::sync::Arc;
 
 const COLUMNS: [&str; 9] =
@@ -269,6 +271,22 @@ fn optima_of_the_arithmetic_mean_with_and_without_suppression() {
         assert_close(&best.score, &[expected], 1e-6);
         assert_eq!((best.suppressed_rows, best.classes.len()), (suppressed, classes));
     }
+}
+
+/// `TestRiskMetrics`: risks after 2-anonymity by the ranked loss, nothing suppressed.
+#[test]
+fn risk_after_two_anonymity_is_the_known_one() {
+    let Some(adult) = adult("risk_after_two_anonymity_is_the_known_one", &COLUMNS) else { return };
+    let models = Models::new().and(KAnonymity { k: K::new(2).unwrap(), linkability: Linkability::Unlinked });
+    let loss = Loss::new(&quality(AggregateFunction::Rank, 0.5, &[]), &COLUMNS).unwrap();
+    let problem = Problem::new(&adult.tuples, &adult.hierarchies, &models, &loss, Share::new(0.0).unwrap()).unwrap();
+    let outcome = optimal(&problem).unwrap();
+    assert!(outcome.optimal);
+    let best = transformation(outcome.found);
+    let classes = best.classes.iter().map(|class| RiskClass { people: class.subjects, population: None });
+    let risk = ReidentificationRisk::new(classes, Risk::new(0.2).unwrap()).unwrap().prosecutor;
+    assert!((risk.average - 0.001_922_949_406_538_028).abs() < 1e-15, "{}", risk.average);
+    assert!((risk.highest - 0.5).abs() < 1e-15, "{}", risk.highest);
 }
 
 #[test]

@@ -38,7 +38,7 @@ fn gate(report: &Report) -> String {
         Verdict::Refused => format!("The gate refused: over the limit of {limit}: {names}."),
         Verdict::Accepted => {
             format!(
-                "Over the limit of {limit}: {names}. Published all the same, because the steward accepted the risk for the reason given."
+                "Over the limit of {limit}: {names}. This does not stop publication, because the steward accepted the risk for the reason given."
             )
         }
     }
